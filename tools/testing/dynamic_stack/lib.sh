@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the harness's shell scripts share: messages, one-line errors, a check
+# of free disk space, and a wrapper that never lets a long command be silent.
+# Source it after `set -euo pipefail`.
+
+# DS_ROOT: another repository root, for tests of the scripts themselves
+DS_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=${DS_ROOT:-$(cd "$DS_HERE/../../.." && pwd)}
+BUILD=$ROOT/build
+# shellcheck disable=SC2034 # for the scripts that source this
+LOG=$BUILD/log
+if [ -r "$ROOT/base.mk" ]; then
+	# NAME=value lines; what is set in the environment wins
+	while IFS='=' read -r name value; do
+		case $name in
+		BASE_PACKAGE | BASE_VERSION | SERIES)
+			[ -n "${!name:-}" ] || printf -v "$name" %s "$value"
+			export "${name?}" ;;
+		esac
+	done <"$ROOT/base.mk"
+fi
+
+msg() { printf '%s\n' "$*"; }
+note() { printf 'note: %s\n' "$*" >&2; }
+
+# die WHAT: what to do  - one line, exit 1
+die() {
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+# need_cmd COMMAND PACKAGE
+need_cmd() {
+	command -v "$1" >/dev/null ||
+		die "$1 is not installed: run 'make setup' (Debian package $2)"
+}
+
+# need_disk DIRECTORY GIB: is there that much room?  DS_DISK_GIB overrides
+# the amount (0: don't look).
+need_disk() {
+	local dir=$1 gib=${DS_DISK_GIB:-$2} have
+	while [ ! -d "$dir" ]; do dir=$(dirname "$dir"); done
+	have=$(df -Pk "$dir" | awk 'NR == 2 { print int($4 / 1048576) }')
+	[ "$have" -ge "$gib" ] ||
+		die "only $have GiB free in $dir, $gib GiB needed: free some, or set DS_DISK_GIB to another limit"
+}
+
+# progress LABEL LOGFILE USUAL [TOTAL [PATTERN]] -- COMMAND...
+#
+# Run COMMAND with its output in LOGFILE and say what is being done, how long
+# it usually takes, how long it has taken, and how far it is: the lines of the
+# log that match PATTERN, of TOTAL.  On a terminal one line is kept up to date;
+# elsewhere a plain line comes every 15 s.  If the command fails, its log's end
+# and path are shown.  Returns the command's status.
+progress() {
+	local label=$1 log=$2 usual=$3 total=0 pattern='.'
+	shift 3
+	if [ "$1" != -- ]; then total=$1; shift; fi
+	if [ "$1" != -- ]; then pattern=$1; shift; fi
+	shift
+	local start=$SECONDS last=$SECONDS pid n far status=0 tty=0
+	[ -t 1 ] && tty=1
+	mkdir -p "$(dirname "$log")"
+	msg "$label (usually $usual; log: ${log#"$ROOT"/})"
+	# The command's own process group, so that an interrupt takes all of it
+	set -m
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	set +m
+	# shellcheck disable=SC2064 # $pid is meant to be expanded now
+	trap "kill -- -$pid 2>/dev/null; exit 130" INT TERM
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 1
+		if [ $tty = 0 ] && [ $((SECONDS - last)) -lt 15 ]; then continue; fi
+		last=$SECONDS
+		far=
+		if [ "$total" -gt 0 ]; then
+			n=$(grep -c -e "$pattern" "$log" || true)
+			far=", $n of about $total"
+		fi
+		if [ $tty = 1 ]; then
+			printf '\r\033[K  %d:%02d%s' $(((SECONDS - start) / 60)) \
+				$(((SECONDS - start) % 60)) "$far"
+		else
+			printf '  %s: %d:%02d%s\n' "$label" $(((SECONDS - start) / 60)) \
+				$(((SECONDS - start) % 60)) "$far"
+		fi
+	done
+	wait "$pid" || status=$?
+	trap - INT TERM
+	[ $tty = 0 ] || printf '\r\033[K'
+	if [ $status -ne 0 ]; then
+		msg "--- end of $log"
+		tail -n 30 "$log"
+		msg "---"
+		note "failed with status $status after $((SECONDS - start)) s; the whole log: $log"
+	fi
+	return $status
+}
