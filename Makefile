@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+# Dynamic Kernel Stacks: `make help` lists what there is to do.
+
+include base.mk
+
+T := tools/testing/dynamic_stack
+.DEFAULT_GOAL := help
+
+# Targets do their own work in parallel; two at once would only fight
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+# The kernel's own make must not see variables given to this one
+unexport MAKEFLAGS
+export FORCE PATCH
+
+.PHONY: help setup branch sync series refresh kernel base-kernel demo check clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## install the Debian packages that are missing (nothing if none is)
+	@$(T)/setup
+
+branch: setup ## git branch in build/linux: the base and a commit per patch
+	@$(T)/series branch
+
+refresh: ## commits and edits in build/linux become patches and files here (PATCH=NNNN)
+	@$(T)/series refresh
+
+sync: ## copy edited new files to build/linux
+	@$(T)/series sync
+
+series: branch ## git format-patch of the branch, ready to send, in build/series
+	@$(T)/series mail
+
+kernel: setup ## build the guest kernel, build/kernel-guest
+	@$(T)/build-kernel
+
+base-kernel: setup ## build the unpatched kernel of the same configuration, build/kernel-base
+	@$(T)/build-kernel --base
+
+demo: setup ## replay an Android thread list, feature off and on; CENSUS=file.tsv
+	@$(T)/demo $(if $(CENSUS),CENSUS="$(CENSUS)")
+
+check: setup ## run all tests (TESTS="boot/* kunit/*" for some)
+	@$(T)/check $(TESTS)
+
+clean: ## delete the built kernels, logs and results (keeps build/linux and the compiler cache)
+	@rm -rf build/kernel-* build/guest-bin build/*.cpio.gz build/log build/results build/series
