@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _ASM_X86_DYNAMIC_STACK_H
+#define _ASM_X86_DYNAMIC_STACK_H
+
+#ifdef CONFIG_DYNAMIC_STACK
+
+#include <linux/dynamic_stack.h>
+#include <linux/pgtable.h>
+
+#include <asm/cpufeature.h>
+#include <asm/processor.h>
+#include <asm/tlbflush.h>
+
+/*
+ * The Accessed bit must start at 0: while it is 0 in an entry, no CPU can have
+ * the translation in a TLB (SDM vol. 3A, "Details of TLB Use"; APM vol. 2,
+ * "Notes on Accessed and Dirty Bits"). PAGE_KERNEL presets both bits. Derived
+ * from PAGE_KERNEL so that the memory encryption bit is right.
+ */
+#define DYNAMIC_STACK_PROT	\
+	__pgprot(pgprot_val(PAGE_KERNEL) & ~(_PAGE_ACCESSED | _PAGE_DIRTY))
+
+/*
+ * Not ptep_get_and_clear(): that is a plain load and store on SMP=n, and even
+ * a lone CPU's page walker may set the Accessed bit in between.
+ */
+static __always_inline pte_t arch_dynamic_stack_clear(pte_t *ptep)
+{
+	return native_make_pte(xchg(&ptep->pte, 0));
+}
+
+/* Where a task that is off the CPU has its stack pointer. */
+static __always_inline unsigned long arch_dynamic_stack_sp(struct task_struct *tsk)
+{
+	return READ_ONCE(tsk->thread.sp);
+}
+
+/*
+ * An allow list: reuse of an unaccessed frame without a flush rests on what
+ * these vendors' manuals promise. Xen PV owns the page tables itself.
+ */
+static inline bool arch_dynamic_stack_supported(void)
+{
+	if (cpu_feature_enabled(X86_FEATURE_XENPV))
+		return false;
+
+	switch (boot_cpu_data.x86_vendor) {
+	case X86_VENDOR_INTEL:
+	case X86_VENDOR_AMD:
+	case X86_VENDOR_HYGON:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * flush_tlb_all() reaches online CPUs only. This one may have filled its TLB
+ * since its flush in head_64.S, so it flushes right after it became visible:
+ * either the collector's IPI reaches it, or this flush comes after the
+ * collector cleared the PTEs (pairs with the smp_mb() in kstack_collect()).
+ * Interrupts are off.
+ */
+static inline void arch_dynamic_stack_cpu_online(void)
+{
+	if (!dynamic_stack_enabled())
+		return;
+	smp_mb();
+	__flush_tlb_all();
+}
+
+#else
+
+static inline void arch_dynamic_stack_cpu_online(void) { }
+
+#endif /* CONFIG_DYNAMIC_STACK */
+#endif /* _ASM_X86_DYNAMIC_STACK_H */

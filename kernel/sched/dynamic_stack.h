@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _KERNEL_SCHED_DYNAMIC_STACK_H
+#define _KERNEL_SCHED_DYNAMIC_STACK_H
+
+#include <linux/dynamic_stack.h>
+
+#ifdef CONFIG_DYNAMIC_STACK
+
+struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next);
+
+/*
+ * From here to the switch the runqueue lock is held, and @next is queued, so
+ * the collector can't take away again what is reserved now.
+ */
+static __always_inline struct task_struct *
+dynamic_stack_pick(struct rq *rq, struct task_struct *next)
+{
+	if (likely(dynamic_stack_reserve(next)))
+		return next;
+	return dynamic_stack_pick_other(rq, next);
+}
+
+/* For push: the CPU knowingly runs something else than its best task. */
+static inline bool dynamic_stack_rq_starved(struct rq *rq)
+{
+	return dynamic_stack_cpu_starved(cpu_of(rq));
+}
+
+#else
+
+static __always_inline struct task_struct *
+dynamic_stack_pick(struct rq *rq, struct task_struct *next)
+{
+	return next;
+}
+
+static inline bool dynamic_stack_rq_starved(struct rq *rq) { return false; }
+
+#endif /* CONFIG_DYNAMIC_STACK */
+#endif /* _KERNEL_SCHED_DYNAMIC_STACK_H */

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dynamic kernel stacks: the collector.
+ *
+ * A frame that was touched may be in any CPU's TLB, so it stays with its stack
+ * when the task is switched out. The collector takes such frames from stacks
+ * whose task did not run across one shootdown for all of them.
+ *
+ * It sees only stacks that something happened to: a switch that parks a frame
+ * queues the stack here, and it stays queued until there is nothing left to
+ * take. The cost of a pass does not depend on how many threads sleep.
+ */
+#define pr_fmt(fmt) "dynamic_stack: " fmt
+
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/mutex.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/shrinker.h>
+#include <linux/sysctl.h>
+#include <linux/wait.h>
+
+#include <asm/tlbflush.h>
+
+#include "internal.h"
+
+#include <trace/events/dynamic_stack.h>
+
+/* How often to look, and how long a task must have slept; in milliseconds. */
+static unsigned int kstack_collect_period __read_mostly = 1000;
+static unsigned int kstack_collect_sleep __read_mostly = 1000;
+
+/* A shootdown for less than this has to wait a few periods for company. */
+#define COLLECT_MIN_FRAMES	16
+#define COLLECT_PATIENCE	8
+
+/* Frames that stay on a node's overflow list for the next burst of forks. */
+#define OVERFLOW_KEEP		(4 * DSTACK_MAX_NEED)
+
+static DEFINE_PER_CPU(struct llist_head, kstack_queued);
+
+/*
+ * Guards the lists below. Only ever tried: a thread that fills a starved pool
+ * must not wait for one that could be preempted.
+ */
+static DEFINE_MUTEX(collect_mutex);
+static LIST_HEAD(collect_active);
+static unsigned int collect_patience;
+
+static DECLARE_WAIT_QUEUE_HEAD(collect_wait);
+static bool collect_requested;
+
+/**
+ * kstack_queue - let the collector look at a stack
+ * @ds: the stack
+ *
+ * Context: the task's switch; runqueue lock held, interrupts off.
+ */
+void kstack_queue(struct dynamic_stack *ds)
+{
+	ds->queued = true;
+	refcount_inc(&ds->ref);
+	llist_add(&ds->node, this_cpu_ptr(&kstack_queued));
+}
+
+/*
+ * The owner, with a reference on it and on its stack. NULL if it is about to
+ * give up the stack. *@orphan: nobody owns the stack, and it is unqueued.
+ */
+static struct task_struct *dstack_get_task(struct dynamic_stack *ds, bool *orphan)
+{
+	struct task_struct *tsk;
+	unsigned long flags;
+
+	/*
+	 * The owner clears ds->task, under the lock, before it can be freed.
+	 * Someone who gets the stack from the cache sets it under the lock, so
+	 * its first switch sees whether the stack is queued.
+	 */
+	raw_spin_lock_irqsave(&ds->lock, flags);
+	tsk = ds->task;
+	*orphan = !tsk;
+	if (!tsk)
+		ds->queued = false;
+	else if (try_get_task_stack(tsk))
+		get_task_struct(tsk);
+	else
+		tsk = NULL;
+	raw_spin_unlock_irqrestore(&ds->lock, flags);
+	return tsk;
+}
+
+static void dstack_put_task(struct task_struct *tsk)
+{
+	put_task_stack(tsk);
+	put_task_struct(tsk);
+}
+
+static bool dstack_off_cpu(struct task_struct *tsk)
+{
+#ifdef CONFIG_SMP
+	if (tsk->on_cpu)
+		return false;
+#endif
+	return !task_curr(tsk);
+}
+
+enum { COLLECT_WAIT, COLLECT_DONE, COLLECT_TAKE };
+
+struct collect_args {
+	struct dynamic_stack	*ds;
+	unsigned long		min_age;
+	struct list_head	*frames;
+	unsigned int		nr;
+};
+
+/* First half of a pass, under task_call_func(): what is there to take? */
+static int collect_prepare(struct task_struct *tsk, void *data)
+{
+	struct collect_args *args = data;
+	struct dynamic_stack *ds = args->ds;
+
+	if (!dstack_off_cpu(tsk) ||
+	    time_before(jiffies, ds->last_out + args->min_age))
+		return COLLECT_WAIT;
+
+	if (dstack_complete(ds) && !ds->keep &&
+	    READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SLEEP)
+		dstack_park(ds, arch_dynamic_stack_sp(tsk));
+
+	if (!ds->parked) {
+		/* Only now, when the task can't be switched out again. */
+		ds->queued = false;
+		return COLLECT_DONE;
+	}
+	ds->snap = ds->seq;
+	args->nr += hweight32(ds->parked);
+	return COLLECT_TAKE;
+}
+
+/*
+ * Second half, after the shootdown, under task_call_func(): if the task has
+ * not run, then its PTEs have been 0 since before the shootdown, and no TLB
+ * can know the frames (I3). A population would have counted up seq.
+ */
+static int collect_take(struct task_struct *tsk, void *data)
+{
+	struct collect_args *args = data;
+	struct dynamic_stack *ds = args->ds;
+	unsigned int i;
+
+	if (!dstack_off_cpu(tsk) || dstack_complete(ds))
+		return COLLECT_WAIT;
+	if (ds->seq != ds->snap && !dstack_planted(IGNORE_SEQ))
+		return COLLECT_WAIT;
+
+	for (i = 0; i < DSTACK_PAGES; i++) {
+		if (!(ds->parked & BIT(i)))
+			continue;
+		dstack_check_owner(ds, ds->page[i]);
+		dstack_set_owner(NULL, ds->page[i]);
+		list_add(&ds->page[i]->lru, args->frames);
+		ds->page[i] = NULL;
+		args->nr++;
+	}
+	__count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
+	ds->parked = 0;
+	ds->queued = false;
+	return COLLECT_DONE;
+}
+
+/**
+ * kstack_collect - take parked frames from sleeping tasks
+ * @now: don't wait until tasks have slept long enough, or for enough frames
+ *
+ * The frames are cleared and given to the pools.
+ *
+ * Context: thread context, interrupts on. Sends IPIs, but neither sleeps nor
+ * allocates: it also serves those who can't.
+ * Return: number of frames taken. 0 if another thread is at it.
+ */
+unsigned long kstack_collect(bool now)
+{
+	struct collect_args args = {
+		.min_age = now ? 0 : msecs_to_jiffies(READ_ONCE(kstack_collect_sleep)),
+	};
+	struct dynamic_stack *ds, *next;
+	unsigned int visited = 0, stacks = 0, taken = 0;
+	struct page *page;
+	LIST_HEAD(take);
+	LIST_HEAD(done);
+	LIST_HEAD(frames);
+	int cpu;
+
+	if (!mutex_trylock(&collect_mutex))
+		return 0;
+
+	for_each_possible_cpu(cpu) {
+		struct llist_node *first = llist_del_all(per_cpu_ptr(&kstack_queued, cpu));
+
+		llist_for_each_entry(ds, first, node)
+			list_add_tail(&ds->list, &collect_active);
+	}
+
+	list_for_each_entry_safe(ds, next, &collect_active, list) {
+		struct task_struct *tsk;
+		bool orphan;
+
+		visited++;
+		tsk = dstack_get_task(ds, &orphan);
+		if (orphan)
+			list_move(&ds->list, &done);
+		if (!tsk)
+			continue;
+		args.ds = ds;
+		switch (task_call_func(tsk, collect_prepare, &args)) {
+		case COLLECT_TAKE:
+			/* Keeps the task and its stack for the second half. */
+			list_move(&ds->list, &take);
+			continue;
+		case COLLECT_DONE:
+			list_move(&ds->list, &done);
+			break;
+		}
+		dstack_put_task(tsk);
+	}
+
+	if (!now && args.nr && args.nr < COLLECT_MIN_FRAMES &&
+	    ++collect_patience < COLLECT_PATIENCE) {
+		list_for_each_entry(ds, &take, list)
+			dstack_put_task(ds->task);
+		list_splice_init(&take, &collect_active);
+	}
+
+	if (!list_empty(&take)) {
+		collect_patience = 0;
+		/*
+		 * The cleared PTEs before the look at the online CPUs: pairs
+		 * with arch_dynamic_stack_cpu_online().
+		 */
+		smp_mb();
+		if (!dstack_planted(NO_FLUSH))
+			flush_tlb_all();
+		count_vm_event(KSTACK_SHOOTDOWN);
+
+		args.frames = &frames;
+		args.nr = 0;
+		list_for_each_entry_safe(ds, next, &take, list) {
+			struct task_struct *tsk = ds->task;
+
+			args.ds = ds;
+			stacks++;
+			if (task_call_func(tsk, collect_take, &args) == COLLECT_DONE)
+				list_move(&ds->list, &done);
+			else
+				list_move(&ds->list, &collect_active);
+			dstack_put_task(tsk);
+		}
+		taken = args.nr;
+		count_vm_events(KSTACK_COLLECT, taken);
+	}
+
+	/* These are off the collector's lists, but may be queued again by now. */
+	list_for_each_entry_safe(ds, next, &done, list) {
+		list_del(&ds->list);
+		dstack_charge(ds);
+		dstack_put(ds);
+	}
+	mutex_unlock(&collect_mutex);
+
+	list_for_each_entry(page, &frames, lru) {
+		if (!dstack_planted(NO_ZERO))
+			clear_highpage(page);
+	}
+	if (dstack_planted(LEAK) && taken)
+		list_del(frames.next);
+	kstack_frames_recycle(&frames);
+
+	if (visited)
+		trace_dynamic_stack_collect(visited, stacks, taken);
+	return taken;
+}
+
+/**
+ * kstack_wake_collector - ask the sleeping thread for help
+ *
+ * Context: thread context.
+ */
+void kstack_wake_collector(void)
+{
+	WRITE_ONCE(collect_requested, true);
+	wake_up(&collect_wait);
+}
+
+#ifdef CONFIG_SYSCTL
+/* A new period starts at once. */
+static int kstack_period_handler(const struct ctl_table *table, int write,
+				 void *buffer, size_t *lenp, loff_t *ppos)
+{
+	int err = proc_douintvec(table, write, buffer, lenp, ppos);
+
+	if (!err && write)
+		kstack_wake_collector();
+	return err;
+}
+#endif
+
+static int kstack_collectd(void *unused)
+{
+	for (;;) {
+		unsigned int period = READ_ONCE(kstack_collect_period);
+		bool requested;
+
+		wait_event_idle_timeout(collect_wait, READ_ONCE(collect_requested),
+					period ? msecs_to_jiffies(period) :
+						 MAX_SCHEDULE_TIMEOUT);
+		requested = xchg(&collect_requested, false);
+
+		if (READ_ONCE(kstack_collect_period))
+			kstack_collect(false);
+		/*
+		 * Waits for memory if it must. A CPU that starves meanwhile
+		 * runs the collector from its own kstackd.
+		 */
+		if (requested || kstack_reserve_low())
+			kstack_refill_sleeping();
+		kstack_overflow_trim(OVERFLOW_KEEP);
+	}
+	return 0;
+}
+
+/* Signed per CPU: a frame is parked on one CPU and restored on another. */
+static unsigned long kstack_parked_nr(void)
+{
+	long nr = 0;
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		nr += per_cpu(vm_event_states, cpu).event[NR_KSTACK_PARKED];
+	return max(nr, 0L);
+}
+
+/*
+ * Under pressure: frames on the overflow lists are free for the taking; parked
+ * ones cost a shootdown, which is still cheaper than to swap.
+ */
+static unsigned long kstack_shrink_count(struct shrinker *shrink, struct shrink_control *sc)
+{
+	unsigned long nr = kstack_overflow_nr() + kstack_parked_nr();
+
+	return nr ?: SHRINK_EMPTY;
+}
+
+static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_control *sc)
+{
+	unsigned long freed = kstack_overflow_trim(0);
+
+	if (freed < sc->nr_to_scan && kstack_collect(true))
+		freed += kstack_overflow_trim(0);
+	return freed ?: SHRINK_STOP;
+}
+
+#ifdef CONFIG_SYSCTL
+static const unsigned int pool_low_min = 3 * DSTACK_MAX_NEED;
+static const unsigned int pool_high_max = POOL_CAPACITY;
+
+static struct ctl_table kstack_sysctls[] = {
+	{
+		.procname	= "dynamic_stack_collect_period_ms",
+		.data		= &kstack_collect_period,
+		.maxlen		= sizeof(kstack_collect_period),
+		.mode		= 0644,
+		.proc_handler	= kstack_period_handler,
+	},
+	{
+		.procname	= "dynamic_stack_sleep_ms",
+		.data		= &kstack_collect_sleep,
+		.maxlen		= sizeof(kstack_collect_sleep),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec,
+	},
+	{
+		.procname	= "dynamic_stack_pool_low",
+		.data		= &kstack_pool_low,
+		.maxlen		= sizeof(kstack_pool_low),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec_minmax,
+		.extra1		= (void *)&pool_low_min,
+		.extra2		= &kstack_pool_high,
+	},
+	{
+		.procname	= "dynamic_stack_pool_high",
+		.data		= &kstack_pool_high,
+		.maxlen		= sizeof(kstack_pool_high),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec_minmax,
+		.extra1		= &kstack_pool_low,
+		.extra2		= (void *)&pool_high_max,
+	},
+};
+#endif
+
+int __init kstack_collect_init(void)
+{
+	struct task_struct *tsk;
+	struct shrinker *shrinker;
+
+	shrinker = shrinker_alloc(0, "kstack");
+	if (!shrinker)
+		return -ENOMEM;
+	shrinker->count_objects = kstack_shrink_count;
+	shrinker->scan_objects = kstack_shrink_scan;
+
+	tsk = kthread_run(kstack_collectd, NULL, "kstack_collectd");
+	if (IS_ERR(tsk)) {
+		shrinker_free(shrinker);
+		return PTR_ERR(tsk);
+	}
+	shrinker_register(shrinker);
+#ifdef CONFIG_SYSCTL
+	register_sysctl_init("vm", kstack_sysctls);
+#endif
+	return 0;
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dynamic kernel stacks: what happens in the context switch.
+ *
+ * Everything here runs with interrupts off and either the runqueue lock of the
+ * task's CPU held, or from a task_call_func() callback. It allocates nothing
+ * and sends no IPI to another CPU; the only lock it takes is a frame pool's.
+ */
+#define pr_fmt(fmt) "dynamic_stack: " fmt
+
+#include <linux/init.h>
+#include <linux/jiffies.h>
+#include <linux/moduleparam.h>
+#include <linux/oom.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
+
+#include "internal.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/dynamic_stack.h>
+
+/* The parameters belong to the feature, not to this file. */
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "dynamic_stack."
+
+DEFINE_STATIC_KEY_FALSE(dynamic_stack_key);
+
+static bool dynamic_stack_wanted __initdata = IS_ENABLED(CONFIG_DYNAMIC_STACK_DEFAULT_ON);
+
+static int __init dynamic_stack_setup(char *str)
+{
+	return kstrtobool(str, &dynamic_stack_wanted);
+}
+early_param("dynamic_stack", dynamic_stack_setup);
+
+unsigned int dynamic_stack_reclaim __read_mostly = DSTACK_RECLAIM_SWITCH;
+
+static const char * const reclaim_names[] = {
+	[DSTACK_RECLAIM_SWITCH]	= "switch",
+	[DSTACK_RECLAIM_SLEEP]	= "sleep",
+	[DSTACK_RECLAIM_NEVER]	= "never",
+};
+
+/* May change at any time: it only decides what the next switch does. */
+static int reclaim_set(const char *val, const struct kernel_param *kp)
+{
+	int i = sysfs_match_string(reclaim_names, val);
+
+	if (i < 0)
+		return i;
+	WRITE_ONCE(dynamic_stack_reclaim, i);
+	return 0;
+}
+
+static int reclaim_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", reclaim_names[READ_ONCE(dynamic_stack_reclaim)]);
+}
+
+static const struct kernel_param_ops reclaim_ops = {
+	.set = reclaim_set,
+	.get = reclaim_get,
+};
+module_param_cb(reclaim, &reclaim_ops, NULL, 0644);
+
+#ifdef CONFIG_DYNAMIC_STACK_DEBUG
+unsigned long dynamic_stack_plant;
+module_param_named(plant, dynamic_stack_plant, ulong, 0644);
+
+/*
+ * A frame that is live in two places is the worst that can go wrong here. Each
+ * PTE write checks that the frame belongs to this stack.
+ */
+void dstack_check_owner(struct dynamic_stack *ds, struct page *page)
+{
+	WARN_ONCE(page_private(page) != (unsigned long)ds,
+		  "stack frame %lx is owned by %lx, mapped by %px\n",
+		  page_to_pfn(page), page_private(page), ds);
+}
+
+void dstack_set_owner(struct dynamic_stack *ds, struct page *page)
+{
+	WARN_ONCE(ds && page_private(page),
+		  "stack frame %lx changes hands from %lx to %px\n",
+		  page_to_pfn(page), page_private(page), ds);
+	set_page_private(page, (unsigned long)ds);
+}
+#endif
+
+/*
+ * Who may use the last frames of a pool: tasks that memory reclaim, and so
+ * the refilling of the pool itself, may have to wait for.
+ */
+static bool dstack_privileged(struct task_struct *tsk)
+{
+	if (tsk->flags & (PF_KTHREAD | PF_MEMALLOC))
+		return true;
+	return tsk_is_oom_victim(tsk);
+}
+
+/**
+ * __dynamic_stack_reserve - get the frames that a task needs to run
+ * @next: the task that the scheduler has picked; its stack is managed
+ *
+ * All or nothing. The frames are in the stack's slots afterwards, but not
+ * mapped; the switch does that. Whoever takes frames away from a stack needs
+ * the runqueue lock of a queued task, so what is reserved here stays reserved
+ * until the switch.
+ *
+ * Context: on the previous task's stack; runqueue lock held, interrupts off.
+ * Return: false if frames are short. @next must not run then.
+ */
+bool __dynamic_stack_reserve(struct task_struct *next)
+{
+	struct dynamic_stack *ds = next->dynamic_stack;
+	unsigned int i, nr = 0, need = DSTACK_PAGES - dstack_held(ds);
+	struct page *frame[DSTACK_PAGES];
+
+	if (!need)
+		return true;
+
+	if (!kstack_pool_take(frame, need, dstack_privileged(next))) {
+		__count_vm_event(KSTACK_STARVED);
+		trace_dynamic_stack_starved(next, need);
+		return false;
+	}
+
+	for (i = 0; i < DSTACK_PAGES; i++) {
+		if (ds->page[i])
+			continue;
+		ds->page[i] = frame[nr++];
+		dstack_set_owner(ds, ds->page[i]);
+	}
+	return true;
+}
+
+/*
+ * Make every page present whose slot has a frame. A parked page gets its own
+ * PTE back, so an entry that some TLB still has is right again (I4).
+ */
+void dstack_map_pages(struct dynamic_stack *ds)
+{
+	unsigned int i, fresh = 0, restored = 0;
+
+	for (i = 0; i < DSTACK_PAGES; i++) {
+		pte_t pte;
+
+		if (ds->mapped & BIT(i))
+			continue;
+
+		dstack_check_owner(ds, ds->page[i]);
+		if (ds->parked & BIT(i)) {
+			pte = ds->saved[i];
+			restored++;
+		} else {
+			pte = mk_pte(ds->page[i], DYNAMIC_STACK_PROT);
+			if (dstack_planted(PRESET_ACCESSED))
+				pte = pte_mkyoung(pte);
+			fresh++;
+		}
+		set_pte(ds->ptep + i, pte);
+	}
+	ds->mapped = DSTACK_ALL;
+	ds->parked = 0;
+	ds->seq++;
+	/*
+	 * The next push may go to a page whose PTE was just written. A page
+	 * walk is not ordered with the store otherwise, and a spurious fault,
+	 * harmless elsewhere, would be a double fault on the stack.
+	 */
+	smp_mb();
+
+	__count_vm_events(KSTACK_POPULATE, fresh);
+	__count_vm_events(KSTACK_RESTORE, restored);
+	__count_vm_events(NR_KSTACK_PARKED, -(long)restored);
+}
+
+/**
+ * __dynamic_stack_map - map the whole stack of the task that is switched to
+ * @next: the task; __dynamic_stack_reserve() got its frames
+ *
+ * Context: on the previous task's stack; runqueue lock held, interrupts off.
+ * An NMI here runs on its own stack and doesn't look at @next's.
+ */
+void __dynamic_stack_map(struct task_struct *next)
+{
+	struct dynamic_stack *ds = next->dynamic_stack;
+
+	if (dstack_complete(ds))
+		return;
+	trace_dynamic_stack_populate(next, DSTACK_ALL & ~ds->mapped, ds->parked);
+	dstack_map_pages(ds);
+}
+
+/*
+ * Unmap everything below the page that holds the stack pointer. The kernel has
+ * no red zone, so nothing there is live. A page whose Accessed bit is still 0
+ * in the atomically cleared PTE is in no TLB, and its frame is as clean as it
+ * came: back to the pool. Any other frame stays with the stack, parked.
+ *
+ * The task is off the CPU and can't be picked or woken: the caller is its last
+ * switch, before on_cpu is cleared, or a task_call_func() callback.
+ */
+void dstack_park(struct dynamic_stack *ds, unsigned long sp)
+{
+	unsigned int i, clean = 0, parked = 0, first;
+	struct page *frame[DSTACK_PAGES];
+
+	/* Never twice: a parked page's PTE of 0 would read as "not accessed". */
+	if (!dstack_complete(ds))
+		return;
+	if (WARN_ON_ONCE(sp < ds->base || sp >= ds->base + THREAD_SIZE))
+		return;
+
+	first = (sp - ds->base) >> PAGE_SHIFT;
+	if (dstack_planted(ABOVE_SP) && first < DSTACK_PAGES - 1)
+		first++;
+
+	for (i = 0; i < first; i++) {
+		pte_t pte = arch_dynamic_stack_clear(ds->ptep + i);
+
+		if (pte_young(pte) && !dstack_planted(IGNORE_ACCESSED)) {
+			ds->saved[i] = pte;
+			ds->parked |= BIT(i);
+			if (i < ds->deepest)
+				ds->deepest = i;
+			parked++;
+		} else {
+			frame[clean++] = ds->page[i];
+			dstack_set_owner(NULL, ds->page[i]);
+			ds->page[i] = NULL;
+		}
+		ds->mapped &= ~BIT(i);
+	}
+	if (first < ds->deepest)
+		ds->deepest = first;
+
+	if (clean) {
+		kstack_pool_put(frame, clean);
+		__count_vm_events(KSTACK_RECLAIM, clean);
+	}
+	__count_vm_events(KSTACK_PARK, parked);
+	if (!dstack_planted(COUNTER))
+		__count_vm_events(NR_KSTACK_PARKED, parked);
+}
+
+/**
+ * __dynamic_stack_switched_out - a task has left its stack
+ * @prev: the task; its stack is managed
+ *
+ * Context: on the next task's stack; runqueue lock held, interrupts off.
+ * @prev->on_cpu is still set, so that no other CPU can run it yet.
+ */
+void __dynamic_stack_switched_out(struct task_struct *prev)
+{
+	struct dynamic_stack *ds = prev->dynamic_stack;
+	bool queue = false;
+
+	if (ds->keep)
+		return;
+	/*
+	 * A dying task gives its whole stack back soon. A task in direct
+	 * reclaim, and an OOM victim, must not have to wait for a frame.
+	 */
+	if (unlikely(prev->flags & (PF_EXITING | PF_MEMALLOC)))
+		return;
+	if (unlikely(!(prev->flags & PF_KTHREAD) && tsk_is_oom_victim(prev)))
+		return;
+
+	switch (READ_ONCE(dynamic_stack_reclaim)) {
+	case DSTACK_RECLAIM_SWITCH:
+		dstack_park(ds, arch_dynamic_stack_sp(prev));
+		queue = ds->parked;
+		trace_dynamic_stack_park(prev, ds->mapped, ds->parked);
+		break;
+	case DSTACK_RECLAIM_SLEEP:
+		queue = true;
+		break;
+	}
+	ds->last_out = jiffies;
+
+	/* The charge follows in process context. */
+	queue |= ds->objcg && dstack_held(ds) != ds->charged;
+	if (queue && !ds->queued)
+		kstack_queue(ds);
+}
+
+/*
+ * Early, so that no other CPU is up yet, and each one gets its pool before it
+ * comes online. The tasks that exist already keep their whole stacks.
+ */
+static int __init dynamic_stack_init(void)
+{
+	int err;
+
+	if (!dynamic_stack_wanted)
+		return 0;
+	if (!arch_dynamic_stack_supported()) {
+		pr_info("off: not supported on this CPU or hypervisor\n");
+		return 0;
+	}
+
+	err = dstack_stack_init();
+	if (!err)
+		err = kstack_pool_init();
+	if (!err)
+		err = kstack_collect_init();
+	if (err) {
+		pr_warn("off: initialization failed (%d)\n", err);
+		return 0;
+	}
+
+	static_branch_enable(&dynamic_stack_key);
+	pr_info("on: reclaim=%s, %lu pages per stack\n",
+		reclaim_names[dynamic_stack_reclaim], DSTACK_PAGES);
+	return 0;
+}
+early_initcall(dynamic_stack_init);

@@ -1,0 +1,691 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dynamic kernel stacks: where the frames come from.
+ *
+ * Every CPU has a pool of cleared frames, from which its switches take and to
+ * which they give. kstackd/N keeps it filled. What a pool can't hold, and what
+ * belongs to another node, goes to the overflow list of the frame's node. A
+ * fixed reserve stands behind them all.
+ *
+ * The pool's marks: below @low, kstackd is kicked. The last @min frames are
+ * for tasks that memory reclaim may depend on. Above @high, frames overflow.
+ *
+ * Lock order: runqueue lock -> pool->lock -> node->lock; reserve.lock is last.
+ */
+#define pr_fmt(fmt) "dynamic_stack: " fmt
+
+#include <linux/cpuhotplug.h>
+#include <linux/fault-inject.h>
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/kthread.h>
+#include <linux/percpu.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/topology.h>
+
+#include "internal.h"
+
+#include <trace/events/dynamic_stack.h>
+
+#define POOL_MIN		(2 * DSTACK_MAX_NEED)
+
+unsigned int kstack_pool_low __read_mostly = 8 * DSTACK_MAX_NEED;
+unsigned int kstack_pool_high __read_mostly = 24 * DSTACK_MAX_NEED;
+
+/**
+ * struct kstack_pool - a CPU's frames
+ * @lock: guards the members up to @frame; held for a few instructions only
+ * @nr: number of frames
+ * @starved: a task could not be run for want of frames. Whoever adds frames
+ *	reschedules the CPU; since both look under @lock, none is missed.
+ * @kicked: @kick is on its way or kstackd is at work
+ * @frame: the frames, last in, first out
+ * @kick: leaves the runqueue lock behind, to wake up kstackd. Hard also on
+ *	PREEMPT_RT, where the other kind depends on a thread.
+ * @kstackd: the CPU's refiller
+ */
+struct kstack_pool {
+	raw_spinlock_t		lock;
+	unsigned int		nr;
+	bool			starved;
+	bool			kicked;
+	struct page		*frame[POOL_CAPACITY];
+
+	int			cpu;
+	int			node;
+	struct irq_work		kick;
+	struct task_struct	*kstackd;
+};
+
+static DEFINE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
+
+/* A list of cleared frames: one for each node, and the reserve. */
+struct kstack_list {
+	raw_spinlock_t		lock;
+	struct list_head	frames;
+	unsigned long		nr;
+};
+
+static struct kstack_list *kstack_overflow;	/* [nr_node_ids] */
+
+/*
+ * What kstackd falls back on when the page allocator has nothing: one full
+ * stack for each CPU, and as much again.
+ */
+static struct kstack_list kstack_reserve;
+static unsigned long kstack_reserve_target;
+
+#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
+static DECLARE_FAULT_ATTR(fail_kstack_refill);
+
+static bool kstack_should_fail(void)
+{
+	return should_fail(&fail_kstack_refill, PAGE_SIZE);
+}
+
+static int __init fail_kstack_refill_debugfs(void)
+{
+	struct dentry *dir;
+
+	dir = fault_create_debugfs_attr("fail_kstack_refill", NULL, &fail_kstack_refill);
+	return PTR_ERR_OR_ZERO(dir);
+}
+late_initcall(fail_kstack_refill_debugfs);
+#else
+static inline bool kstack_should_fail(void) { return false; }
+#endif
+
+/**
+ * kstack_frame_alloc - allocate a cleared frame
+ * @node: NUMA node
+ * @gfp: GFP flags; they decide whether this may sleep
+ *
+ * From here to kstack_frame_free() the frame counts as kernel stack, wherever
+ * it is.
+ *
+ * Return: the frame, %NULL without memory.
+ */
+struct page *kstack_frame_alloc(int node, gfp_t gfp)
+{
+	struct page *page = alloc_pages_node(node, gfp | __GFP_ZERO | __GFP_NOWARN, 0);
+
+	if (page) {
+		set_page_private(page, 0);
+		mod_node_page_state(page_pgdat(page), NR_KERNEL_STACK_KB, PAGE_SIZE / 1024);
+	}
+	return page;
+}
+
+/**
+ * kstack_frame_free - give a frame back to the page allocator
+ * @page: the frame; need not be cleared
+ *
+ * Context: any but NMI and runqueue lock held.
+ */
+void kstack_frame_free(struct page *page)
+{
+	set_page_private(page, 0);
+	mod_node_page_state(page_pgdat(page), NR_KERNEL_STACK_KB, -(long)(PAGE_SIZE / 1024));
+	__free_page(page);
+}
+
+static void kstack_list_init(struct kstack_list *list)
+{
+	raw_spin_lock_init(&list->lock);
+	INIT_LIST_HEAD(&list->frames);
+}
+
+static void kstack_list_add(struct kstack_list *list, struct page *page)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&list->lock, flags);
+	list_add(&page->lru, &list->frames);
+	list->nr++;
+	__count_vm_event(NR_KSTACK_POOL);
+	raw_spin_unlock_irqrestore(&list->lock, flags);
+}
+
+static struct page *kstack_list_del(struct kstack_list *list)
+{
+	struct page *page;
+	unsigned long flags;
+
+	if (!READ_ONCE(list->nr))
+		return NULL;
+
+	raw_spin_lock_irqsave(&list->lock, flags);
+	page = list_first_entry_or_null(&list->frames, struct page, lru);
+	if (page) {
+		list_del(&page->lru);
+		list->nr--;
+		__count_vm_events(NR_KSTACK_POOL, -1L);
+	}
+	raw_spin_unlock_irqrestore(&list->lock, flags);
+	return page;
+}
+
+static void kstack_overflow_add(struct page *page)
+{
+	kstack_list_add(&kstack_overflow[page_to_nid(page)], page);
+}
+
+/**
+ * kstack_pool_take - take frames from this CPU's pool, all or nothing
+ * @frame: where to put them
+ * @nr: how many
+ * @privileged: may use the last frames
+ *
+ * Context: runqueue lock held, interrupts off.
+ * Return: false if there are not enough; the CPU is marked as starved then.
+ */
+bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged)
+{
+	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
+	bool kick = false, taken = false;
+
+	raw_spin_lock(&pool->lock);
+	if (pool->nr >= nr + (privileged ? 0 : POOL_MIN)) {
+		pool->nr -= nr;
+		memcpy(frame, pool->frame + pool->nr, nr * sizeof(*frame));
+		taken = true;
+	} else {
+		pool->starved = true;
+	}
+	if (!taken || (pool->nr < kstack_pool_low && !pool->kicked)) {
+		pool->kicked = true;
+		kick = true;
+	}
+	raw_spin_unlock(&pool->lock);
+
+	if (taken)
+		__count_vm_events(NR_KSTACK_POOL, -(long)nr);
+	if (kick)
+		irq_work_queue(&pool->kick);
+	return taken;
+}
+
+/* Enough for any task? Then a starved CPU can try again. */
+static bool kstack_pool_unstarve(struct kstack_pool *pool)
+{
+	lockdep_assert_held(&pool->lock);
+
+	if (!pool->starved || pool->nr < POOL_MIN + DSTACK_MAX_NEED)
+		return false;
+	pool->starved = false;
+	return true;
+}
+
+/**
+ * kstack_pool_put - give cleared frames to this CPU's pool
+ * @frame: the frames
+ * @nr: how many
+ *
+ * Context: a runqueue lock may be held, interrupts are off.
+ */
+void kstack_pool_put(struct page **frame, unsigned int nr)
+{
+	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
+	unsigned int high = READ_ONCE(kstack_pool_high), added = 0;
+	bool kick;
+
+	raw_spin_lock(&pool->lock);
+	while (nr--) {
+		if (pool->nr < high && page_to_nid(frame[nr]) == pool->node) {
+			pool->frame[pool->nr++] = frame[nr];
+			added++;
+		} else {
+			kstack_overflow_add(frame[nr]);
+		}
+	}
+	/* Rescheduling takes the runqueue lock: not from here. */
+	kick = pool->starved;
+	raw_spin_unlock(&pool->lock);
+
+	__count_vm_events(NR_KSTACK_POOL, added);
+	if (kick)
+		irq_work_queue(&pool->kick);
+}
+
+/* Add one frame to a pool from thread context. False: the pool is full. */
+static bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
+{
+	bool resched = false, added = false;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	if (pool->nr < READ_ONCE(kstack_pool_high)) {
+		pool->frame[pool->nr++] = page;
+		__count_vm_event(NR_KSTACK_POOL);
+		added = true;
+		resched = kstack_pool_unstarve(pool);
+	}
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+
+	if (resched)
+		dynamic_stack_resched(pool->cpu);
+	return added;
+}
+
+/* Take one frame from a pool down to @keep, from thread context. */
+static struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
+{
+	struct page *page = NULL;
+	unsigned long flags;
+
+	if (READ_ONCE(pool->nr) <= keep)
+		return NULL;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	if (pool->nr > keep) {
+		page = pool->frame[--pool->nr];
+		__count_vm_events(NR_KSTACK_POOL, -1L);
+	}
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return page;
+}
+
+static void kstack_kick(struct irq_work *work)
+{
+	struct kstack_pool *pool = container_of(work, struct kstack_pool, kick);
+	bool resched, fill;
+
+	raw_spin_lock(&pool->lock);
+	/* The previous task may have given back what the next one lacked. */
+	resched = kstack_pool_unstarve(pool);
+	fill = pool->starved || pool->nr < kstack_pool_low;
+	pool->kicked = fill;
+	raw_spin_unlock(&pool->lock);
+
+	if (resched)
+		dynamic_stack_resched(pool->cpu);
+	if (fill)
+		wake_up_process(pool->kstackd);
+}
+
+/* A frame from anywhere that costs nobody anything. */
+static struct page *kstack_find_frame(struct kstack_pool *pool)
+{
+	struct page *page;
+	int node, cpu;
+
+	page = kstack_list_del(&kstack_overflow[pool->node]);
+	if (page)
+		return page;
+
+	if (!kstack_should_fail()) {
+		page = kstack_frame_alloc(pool->node, GFP_NOWAIT | __GFP_THISNODE);
+		if (page)
+			return page;
+		page = kstack_frame_alloc(pool->node, GFP_NOWAIT);
+		if (page)
+			return page;
+	}
+
+	for_each_node_state(node, N_MEMORY) {
+		page = kstack_list_del(&kstack_overflow[node]);
+		if (page)
+			return page;
+	}
+	for_each_online_cpu(cpu) {
+		struct kstack_pool *other = per_cpu_ptr(&kstack_pool, cpu);
+
+		if (other == pool)
+			continue;
+		page = kstack_pool_del(other, kstack_pool_low);
+		if (page)
+			return page;
+	}
+	return NULL;
+}
+
+/* A frame for a CPU that can't run what it should: nothing is too dear. */
+static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
+{
+	struct page *page;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		struct kstack_pool *other = per_cpu_ptr(&kstack_pool, cpu);
+
+		if (other == pool)
+			continue;
+		page = kstack_pool_del(other, POOL_MIN + DSTACK_MAX_NEED);
+		if (page)
+			return page;
+	}
+
+	/* Sends IPIs, but allocates nothing and waits for no task. */
+	if (kstack_collect(true)) {
+		page = kstack_find_frame(pool);
+		if (page)
+			return page;
+	}
+
+	page = kstack_list_del(&kstack_reserve);
+	if (page || kstack_should_fail())
+		return page;
+	return kstack_frame_alloc(pool->node, GFP_NOWAIT | __GFP_MEMALLOC);
+}
+
+/*
+ * Fill a pool without sleeping: what this thread would wait for might in turn
+ * wait for a stack. Return false if the pool is still below its low mark.
+ */
+static bool kstack_pool_fill(struct kstack_pool *pool)
+{
+	unsigned int before = READ_ONCE(pool->nr);
+	bool starved = READ_ONCE(pool->starved);
+	unsigned int target;
+
+	for (;;) {
+		struct page *page;
+
+		/* Both marks may change under us; the pool must end up between. */
+		target = (READ_ONCE(kstack_pool_low) + READ_ONCE(kstack_pool_high)) / 2;
+		if (READ_ONCE(pool->nr) >= target)
+			break;
+		page = kstack_find_frame(pool);
+		if (!page && READ_ONCE(pool->nr) < POOL_MIN + DSTACK_MAX_NEED)
+			page = kstack_find_frame_hard(pool);
+		if (!page) {
+			/* Let the other thread wait for memory. */
+			kstack_wake_collector();
+			break;
+		}
+		if (!kstack_pool_add(pool, page)) {
+			kstack_overflow_add(page);
+			break;
+		}
+	}
+	trace_dynamic_stack_refill(pool->cpu, before, READ_ONCE(pool->nr), starved);
+	return READ_ONCE(pool->nr) >= READ_ONCE(kstack_pool_low);
+}
+
+static int kstackd(void *arg)
+{
+	struct kstack_pool *pool = arg;
+
+	sched_set_fifo(current);
+
+	for (;;) {
+		bool filled, again, resched;
+
+		set_current_state(TASK_IDLE);
+		if (kthread_should_stop())
+			break;
+		if (!READ_ONCE(pool->kicked)) {
+			schedule();
+			continue;
+		}
+		__set_current_state(TASK_RUNNING);
+
+		filled = kstack_pool_fill(pool);
+
+		raw_spin_lock_irq(&pool->lock);
+		resched = kstack_pool_unstarve(pool);
+		/* Whoever came in the meantime did not kick again. */
+		again = pool->starved || pool->nr < kstack_pool_low;
+		pool->kicked = again;
+		raw_spin_unlock_irq(&pool->lock);
+		if (resched)
+			dynamic_stack_resched(pool->cpu);
+
+		/* Nothing to be had now. Don't spin at real-time priority. */
+		if (again && !filled)
+			schedule_timeout_idle(1);
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
+/**
+ * dynamic_stack_refiller - the thread that fills a CPU's pool
+ * @cpu: the CPU, online
+ *
+ * Return: the thread. Its stack is always whole.
+ */
+struct task_struct *dynamic_stack_refiller(int cpu)
+{
+	return per_cpu(kstack_pool, cpu).kstackd;
+}
+
+/**
+ * dynamic_stack_cpu_starved - is a task put off on this CPU?
+ * @cpu: the CPU
+ *
+ * Context: any. Return: true from the moment that a task was put off until
+ * the pool has enough frames again.
+ */
+bool dynamic_stack_cpu_starved(int cpu)
+{
+	return dynamic_stack_enabled() && READ_ONCE(per_cpu(kstack_pool, cpu).starved);
+}
+
+/**
+ * kstack_frames_recycle - give cleared frames to whoever needs them most
+ * @frames: list of frames, linked by lru
+ *
+ * Context: process context, interrupts on.
+ */
+void kstack_frames_recycle(struct list_head *frames)
+{
+	struct page *page, *next;
+	int cpu;
+
+	list_for_each_entry_safe(page, next, frames, lru) {
+		bool used = false;
+
+		list_del(&page->lru);
+		for_each_online_cpu(cpu) {
+			struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+
+			if (READ_ONCE(pool->starved) && kstack_pool_add(pool, page)) {
+				used = true;
+				break;
+			}
+		}
+		if (!used)
+			kstack_overflow_add(page);
+	}
+}
+
+/** kstack_overflow_nr - number of frames on the overflow lists */
+unsigned long kstack_overflow_nr(void)
+{
+	unsigned long nr = 0;
+	int node;
+
+	for_each_node_state(node, N_MEMORY)
+		nr += READ_ONCE(kstack_overflow[node].nr);
+	return nr;
+}
+
+/**
+ * kstack_overflow_trim - give overflown frames back to the page allocator
+ * @keep: how many to keep on each node
+ *
+ * Context: process context. Return: number of frames given back.
+ */
+unsigned long kstack_overflow_trim(unsigned long keep)
+{
+	unsigned long freed = 0;
+	int node;
+
+	for_each_node_state(node, N_MEMORY) {
+		while (READ_ONCE(kstack_overflow[node].nr) > keep) {
+			struct page *page = kstack_list_del(&kstack_overflow[node]);
+
+			if (!page)
+				break;
+			kstack_frame_free(page);
+			freed++;
+		}
+	}
+	return freed;
+}
+
+/** kstack_reserve_low - has the reserve been used? */
+bool kstack_reserve_low(void)
+{
+	return READ_ONCE(kstack_reserve.nr) < kstack_reserve_target;
+}
+
+/* A CPU whose pool kstackd could not fill. */
+static struct kstack_pool *kstack_pool_short(void)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+
+		if (READ_ONCE(pool->nr) < READ_ONCE(kstack_pool_low))
+			return pool;
+	}
+	return NULL;
+}
+
+/**
+ * kstack_refill_sleeping - get what kstackd could not get without sleeping
+ *
+ * Context: a thread that nothing waits for; enters reclaim, may OOM-kill.
+ * Return: false if the page allocator gave up.
+ */
+bool kstack_refill_sleeping(void)
+{
+	struct kstack_pool *pool;
+	struct page *page;
+
+	while ((pool = kstack_pool_short()) || kstack_reserve_low()) {
+		int node = pool ? pool->node : numa_node_id();
+
+		page = kstack_should_fail() ? NULL : kstack_frame_alloc(node, GFP_KERNEL);
+		if (!page)
+			return false;
+		if (!pool)
+			kstack_list_add(&kstack_reserve, page);
+		else if (!kstack_pool_add(pool, page))
+			kstack_overflow_add(page);
+	}
+	return true;
+}
+
+static void kstack_pool_drain(struct kstack_pool *pool)
+{
+	struct page *page;
+
+	while ((page = kstack_pool_del(pool, 0)))
+		kstack_frame_free(page);
+}
+
+/*
+ * Before a CPU comes up: it gets a pool that can serve it, or doesn't come up.
+ * Not an smpboot thread: those are parked while the CPU goes down, when it may
+ * still have to get a task off the CPU that needs frames to be pushed.
+ */
+static int kstack_cpu_prepare(unsigned int cpu)
+{
+	struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+	struct task_struct *tsk;
+	int err = -ENOMEM;
+
+	pool->cpu = cpu;
+	pool->node = cpu_to_mem(cpu);
+	while (READ_ONCE(pool->nr) < kstack_pool_low) {
+		struct page *page = NULL;
+
+		if (!kstack_should_fail())
+			page = kstack_frame_alloc(pool->node, GFP_KERNEL);
+		if (!page)
+			goto drain;
+		if (!kstack_pool_add(pool, page)) {
+			kstack_frame_free(page);
+			break;
+		}
+	}
+
+	tsk = kthread_create_on_node(kstackd, pool, pool->node, "kstackd/%u", cpu);
+	if (IS_ERR(tsk)) {
+		err = PTR_ERR(tsk);
+		goto drain;
+	}
+	err = dynamic_stack_keep(tsk);
+	if (err) {
+		kthread_stop(tsk);
+		goto drain;
+	}
+	kthread_bind(tsk, cpu);
+	kthread_set_per_cpu(tsk, cpu);
+	pool->kstackd = tsk;
+	return 0;
+
+drain:
+	pr_warn("no stack frames for CPU %u, it stays offline\n", cpu);
+	kstack_pool_drain(pool);
+	return err;
+}
+
+static int kstack_cpu_dead(unsigned int cpu)
+{
+	struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+
+	kthread_stop(pool->kstackd);
+	pool->kstackd = NULL;
+	kstack_pool_drain(pool);
+	pool->starved = false;
+	pool->kicked = false;
+	return 0;
+}
+
+int __init kstack_pool_init(void)
+{
+	unsigned int cpu;
+	int node, err;
+
+	kstack_overflow = kcalloc(nr_node_ids, sizeof(*kstack_overflow), GFP_KERNEL);
+	if (!kstack_overflow)
+		return -ENOMEM;
+	for (node = 0; node < nr_node_ids; node++)
+		kstack_list_init(&kstack_overflow[node]);
+	kstack_list_init(&kstack_reserve);
+
+	for_each_possible_cpu(cpu) {
+		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+
+		raw_spin_lock_init(&pool->lock);
+		pool->kick = IRQ_WORK_INIT_HARD(kstack_kick);
+	}
+
+	kstack_reserve_target = 2 * DSTACK_MAX_NEED * num_possible_cpus();
+	while (kstack_reserve_low()) {
+		struct page *page = kstack_frame_alloc(numa_node_id(), GFP_KERNEL);
+
+		if (!page)
+			return -ENOMEM;
+		kstack_list_add(&kstack_reserve, page);
+	}
+
+	err = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "mm/dynamic_stack:prepare",
+				kstack_cpu_prepare, kstack_cpu_dead);
+	return min(err, 0);
+}
+
+/** kstack_pool_show - print the state of all pools, for debugfs */
+void kstack_pool_show(struct seq_file *m)
+{
+	int cpu, node;
+
+	for_each_online_cpu(cpu) {
+		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+
+		seq_printf(m, "cpu %d: frames %u%s\n", cpu, READ_ONCE(pool->nr),
+			   READ_ONCE(pool->starved) ? " starved" : "");
+	}
+	for_each_node_state(node, N_MEMORY)
+		seq_printf(m, "node %d: overflow %lu\n", node,
+			   READ_ONCE(kstack_overflow[node].nr));
+	seq_printf(m, "reserve: %lu of %lu\n", READ_ONCE(kstack_reserve.nr),
+		   kstack_reserve_target);
+}

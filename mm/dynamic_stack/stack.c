@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dynamic kernel stacks: a stack's life from fork to exit.
+ *
+ * fork() reserves the address range with its page tables and allocates the top
+ * page, which holds pt_regs and the frame that the new task starts with. The
+ * other pages come when the task is first switched to.
+ */
+#define pr_fmt(fmt) "dynamic_stack: " fmt
+
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/kasan.h>
+#include <linux/memcontrol.h>
+#include <linux/percpu.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+
+#include "internal.h"
+
+#define NR_CACHED	2
+
+static struct kmem_cache *dstack_cachep __ro_after_init;
+
+/* Stacks of dead tasks, for the next fork on this CPU. */
+static DEFINE_PER_CPU(struct dynamic_stack *, dstack_cached[NR_CACHED]);
+
+/* Stacks whose address range waits for process context to be freed. */
+static LLIST_HEAD(dstack_dead);
+static void dstack_free_dead(struct work_struct *work);
+static DECLARE_WORK(dstack_dead_work, dstack_free_dead);
+
+/**
+ * dstack_put - drop a reference to a descriptor
+ * @ds: the descriptor
+ *
+ * The stack itself goes with the owner's reference; the collector's may keep
+ * the bare descriptor a little longer.
+ *
+ * Context: any but NMI and runqueue lock held.
+ */
+void dstack_put(struct dynamic_stack *ds)
+{
+	if (refcount_dec_and_test(&ds->ref))
+		kmem_cache_free(dstack_cachep, ds);
+}
+
+#ifdef CONFIG_MEMCG
+/* memory.stat's kernel_stack; the node's KernelStack counts frames itself. */
+static void dstack_memcg_stat(struct dynamic_stack *ds, struct obj_cgroup *objcg, int nr)
+{
+	struct pglist_data *pgdat = NODE_DATA(ds->node_id);
+	int kb = nr * (int)(PAGE_SIZE / 1024);
+
+	rcu_read_lock();
+	mod_lruvec_state(mem_cgroup_lruvec(obj_cgroup_memcg(objcg), pgdat),
+			 NR_KERNEL_STACK_KB, kb);
+	rcu_read_unlock();
+	mod_node_page_state(pgdat, NR_KERNEL_STACK_KB, -kb);
+}
+
+/* At fork, for the first page. Fails at the limit, as for any other stack. */
+static int dstack_charge_fork(struct dynamic_stack *ds)
+{
+	struct obj_cgroup *objcg;
+	int err;
+
+	if (!memcg_kmem_online())
+		return 0;
+	objcg = get_obj_cgroup_from_current();
+	if (!objcg)
+		return 0;
+	err = obj_cgroup_charge(objcg, GFP_KERNEL, PAGE_SIZE);
+	if (err) {
+		obj_cgroup_put(objcg);
+		return err;
+	}
+	ds->objcg = objcg;
+	ds->charged = 1;
+	dstack_memcg_stat(ds, objcg, 1);
+	return 0;
+}
+
+/**
+ * dstack_charge - let the memcg charge follow what a stack holds
+ * @ds: the stack
+ *
+ * By force: the frames are in use already. If the number changes meanwhile,
+ * the next switch sees a difference and queues the stack again.
+ *
+ * Context: thread context. Doesn't sleep.
+ */
+void dstack_charge(struct dynamic_stack *ds)
+{
+	unsigned int held = dstack_held(ds), was;
+	struct obj_cgroup *objcg;
+	unsigned long flags;
+	bool done;
+
+	raw_spin_lock_irqsave(&ds->lock, flags);
+	objcg = ds->objcg;
+	if (objcg)
+		obj_cgroup_get(objcg);
+	was = ds->charged;
+	raw_spin_unlock_irqrestore(&ds->lock, flags);
+	if (!objcg)
+		return;
+
+	if (held > was)
+		obj_cgroup_charge(objcg, GFP_NOWAIT | __GFP_NOFAIL, (held - was) * PAGE_SIZE);
+
+	/* Not if the task exited meanwhile, or the stack has another owner. */
+	raw_spin_lock_irqsave(&ds->lock, flags);
+	done = ds->objcg == objcg && ds->charged == was;
+	if (done)
+		ds->charged = held;
+	raw_spin_unlock_irqrestore(&ds->lock, flags);
+
+	if (done)
+		dstack_memcg_stat(ds, objcg, (int)held - (int)was);
+	if (done && held < was)
+		obj_cgroup_uncharge(objcg, (was - held) * PAGE_SIZE);
+	else if (!done && held > was)
+		obj_cgroup_uncharge(objcg, (held - was) * PAGE_SIZE);
+	obj_cgroup_put(objcg);
+}
+#else
+static int dstack_charge_fork(struct dynamic_stack *ds) { return 0; }
+void dstack_charge(struct dynamic_stack *ds) { }
+#endif
+
+/**
+ * dynamic_stack_exit_account - a task's stack is no longer charged to anyone
+ * @tsk: the task: exiting, or never started
+ *
+ * Its frames stay counted in KernelStack until they are freed.
+ *
+ * Context: process context.
+ */
+void dynamic_stack_exit_account(struct task_struct *tsk)
+{
+#ifdef CONFIG_MEMCG
+	struct dynamic_stack *ds = tsk->dynamic_stack;
+	struct obj_cgroup *objcg;
+	unsigned int charged;
+
+	raw_spin_lock_irq(&ds->lock);
+	objcg = ds->objcg;
+	charged = ds->charged;
+	ds->objcg = NULL;
+	ds->charged = 0;
+	raw_spin_unlock_irq(&ds->lock);
+
+	if (!objcg)
+		return;
+	dstack_memcg_stat(ds, objcg, -(int)charged);
+	obj_cgroup_uncharge(objcg, charged * PAGE_SIZE);
+	obj_cgroup_put(objcg);
+#endif
+}
+
+static int dstack_note_pte(pte_t *ptep, unsigned long addr, void *data)
+{
+	struct dynamic_stack *ds = data;
+
+	if (addr == ds->base)
+		ds->ptep = ptep;
+	return 0;
+}
+
+static void dstack_free_range(struct dynamic_stack *ds)
+{
+	/* Waits for the lazy flush before the addresses are used again. */
+	free_vm_area(ds->vm);
+	ds->vm = NULL;
+	dstack_put(ds);
+}
+
+static struct dynamic_stack *dstack_create(int node)
+{
+	struct dynamic_stack *ds;
+	struct page *page;
+
+	ds = kmem_cache_alloc_node(dstack_cachep, GFP_KERNEL | __GFP_ZERO, node);
+	if (!ds)
+		return NULL;
+	raw_spin_lock_init(&ds->lock);
+	refcount_set(&ds->ref, 1);
+
+	ds->vm = get_vm_area_aligned(THREAD_SIZE, THREAD_ALIGN, VM_MAP, node,
+				     __builtin_return_address(0));
+	if (!ds->vm)
+		goto put;
+	ds->base = (unsigned long)kasan_reset_tag(ds->vm->addr);
+
+	/*
+	 * Page tables for all of it, so that a PTE write never allocates.
+	 * THREAD_ALIGN keeps a stack's PTEs in one page table.
+	 */
+	if (apply_to_page_range(&init_mm, ds->base, THREAD_SIZE, dstack_note_pte, ds))
+		goto free_range;
+
+	page = kstack_frame_alloc(node, GFP_KERNEL);
+	if (!page)
+		goto free_range;
+	ds->node_id = page_to_nid(page);
+	ds->page[DSTACK_PAGES - 1] = page;
+	dstack_set_owner(ds, page);
+	ds->mapped = BIT(DSTACK_PAGES - 1);
+	set_pte(ds->ptep + DSTACK_PAGES - 1, mk_pte(page, DYNAMIC_STACK_PROT));
+	return ds;
+
+free_range:
+	dstack_free_range(ds);
+	return NULL;
+put:
+	dstack_put(ds);
+	return NULL;
+}
+
+/*
+ * A stack from the cache keeps its addresses, and its touched frames at these
+ * addresses; all of them are parked but the top one. They are cleared here,
+ * through the direct map: the stack's own addresses aren't there.
+ */
+static struct dynamic_stack *dstack_reuse(void)
+{
+	struct dynamic_stack *ds = NULL;
+	int i;
+
+	for (i = 0; i < NR_CACHED && !ds; i++)
+		ds = this_cpu_xchg(dstack_cached[i], NULL);
+	if (!ds)
+		return NULL;
+
+	kasan_unpoison_range((void *)ds->base, THREAD_SIZE);
+	for (i = 0; i < DSTACK_PAGES; i++) {
+		if (ds->page[i])
+			clear_highpage(ds->page[i]);
+	}
+	return ds;
+}
+
+/*
+ * The frames may go before the flush, as with vfree(): no one has a reason to
+ * touch a dead stack, and its addresses are not used again before they have
+ * been flushed.
+ */
+static void dstack_destroy(struct dynamic_stack *ds)
+{
+	unsigned int i;
+
+	for (i = 0; i < DSTACK_PAGES; i++) {
+		if (!ds->page[i])
+			continue;
+		dstack_set_owner(NULL, ds->page[i]);
+		arch_dynamic_stack_clear(ds->ptep + i);
+		kstack_frame_free(ds->page[i]);
+		ds->page[i] = NULL;
+	}
+	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
+	ds->mapped = 0;
+	ds->parked = 0;
+
+	/* The address range needs process context. */
+	if (llist_add(&ds->dead, &dstack_dead))
+		schedule_work(&dstack_dead_work);
+}
+
+/* Nobody runs on the stack any more. It goes to the cache, or is freed. */
+static void dstack_release(struct dynamic_stack *ds)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	/*
+	 * As if it slept with nothing but the top page in use: what was not
+	 * touched goes back to the pool, the rest is parked.
+	 */
+	local_irq_save(flags);
+	dstack_park(ds, ds->base + THREAD_SIZE - 1);
+	local_irq_restore(flags);
+
+	for (i = 0; i < NR_CACHED; i++) {
+		struct dynamic_stack *none = NULL;
+
+		if (this_cpu_try_cmpxchg(dstack_cached[i], &none, ds))
+			return;
+	}
+	dstack_destroy(ds);
+}
+
+/**
+ * dynamic_stack_alloc - allocate a managed stack for a new task
+ * @tsk: the task
+ * @node: NUMA node
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or -ENOMEM without memory or at the memcg's limit.
+ */
+int dynamic_stack_alloc(struct task_struct *tsk, int node)
+{
+	struct dynamic_stack *ds = dstack_reuse() ?: dstack_create(node);
+	unsigned long flags;
+
+	/* Don't free the parent's on an error path. */
+	tsk->dynamic_stack = NULL;
+	if (!ds)
+		return -ENOMEM;
+
+	ds->keep = false;
+	ds->deepest = DSTACK_PAGES - 1;
+	ds->last_out = jiffies;
+	if (dstack_charge_fork(ds)) {
+		dstack_release(ds);
+		return -ENOMEM;
+	}
+
+	tsk->stack = ds->vm->addr;
+	tsk->stack_vm_area = ds->vm;
+	tsk->dynamic_stack = ds;
+	raw_spin_lock_irqsave(&ds->lock, flags);
+	ds->task = tsk;
+	raw_spin_unlock_irqrestore(&ds->lock, flags);
+	return 0;
+}
+
+static void dstack_free_dead(struct work_struct *work)
+{
+	struct llist_node *first = llist_del_all(&dstack_dead);
+	struct dynamic_stack *ds, *next;
+
+	llist_for_each_entry_safe(ds, next, first, dead)
+		dstack_free_range(ds);
+}
+
+/**
+ * dynamic_stack_free - a dead task gives up its stack
+ * @tsk: the task
+ *
+ * Context: any but NMI and runqueue lock held: the next task's
+ * finish_task_switch(), an RCU callback, a late put_task_stack().
+ */
+void dynamic_stack_free(struct task_struct *tsk)
+{
+	struct dynamic_stack *ds = tsk->dynamic_stack;
+	unsigned long flags;
+
+	/* From here on the collector can't find the task any more. */
+	raw_spin_lock_irqsave(&ds->lock, flags);
+	ds->task = NULL;
+	raw_spin_unlock_irqrestore(&ds->lock, flags);
+	tsk->dynamic_stack = NULL;
+
+	dstack_release(ds);
+}
+
+struct keep_args {
+	struct page	*frame[DSTACK_MAX_NEED];
+	unsigned int	nr;
+};
+
+/* Under task_call_func(): true unless more frames are needed. */
+static int dstack_keep_func(struct task_struct *tsk, void *data)
+{
+	struct dynamic_stack *ds = tsk->dynamic_stack;
+	struct keep_args *args = data;
+	unsigned int i;
+
+	if (!dstack_complete(ds)) {
+		if (args->nr < DSTACK_PAGES - dstack_held(ds))
+			return false;
+		for (i = 0; i < DSTACK_PAGES; i++) {
+			if (ds->page[i])
+				continue;
+			ds->page[i] = args->frame[--args->nr];
+			dstack_set_owner(ds, ds->page[i]);
+		}
+		dstack_map_pages(ds);
+	}
+	ds->keep = true;
+	return true;
+}
+
+/**
+ * dynamic_stack_keep - make a task's stack whole and keep it so
+ * @tsk: the task, usually current; the caller holds a reference
+ *
+ * For threads that must never have to wait for a frame. There is no way back.
+ *
+ * Context: process context; may sleep, unless @tsk is current.
+ * Return: 0, or -ENOMEM.
+ */
+int dynamic_stack_keep(struct task_struct *tsk)
+{
+	struct keep_args args = { };
+	int err = 0;
+
+	if (!dynamic_stack_managed(tsk))
+		return 0;
+	if (tsk == current) {
+		/* It runs, so it is complete. */
+		tsk->dynamic_stack->keep = true;
+		dstack_charge(tsk->dynamic_stack);
+		return 0;
+	}
+
+	while (!task_call_func(tsk, dstack_keep_func, &args)) {
+		struct page *page;
+
+		page = kstack_frame_alloc(tsk->dynamic_stack->node_id, GFP_KERNEL);
+		if (!page) {
+			err = -ENOMEM;
+			break;
+		}
+		args.frame[args.nr++] = page;
+	}
+	while (args.nr)
+		kstack_frame_free(args.frame[--args.nr]);
+	if (!err)
+		dstack_charge(tsk->dynamic_stack);
+	return err;
+}
+
+/**
+ * dynamic_stack_fork - decide how a new task's stack is treated
+ * @tsk: the new task, not yet visible to anyone
+ * @idle: it is going to be a CPU's idle task
+ *
+ * Idle tasks are what runs when there are no frames. IO and user workers do a
+ * user task's work where it can't wait.
+ *
+ * Context: process context, may sleep; after sched_fork().
+ * Return: 0, or -ENOMEM.
+ */
+int dynamic_stack_fork(struct task_struct *tsk, bool idle)
+{
+	if (idle || (tsk->flags & (PF_IO_WORKER | PF_USER_WORKER)))
+		return dynamic_stack_keep(tsk);
+	return 0;
+}
+
+/**
+ * dynamic_stack_page - frame of a page of a task's stack
+ * @tsk: the task; the caller holds a reference on its stack
+ * @index: page, counted from the lowest
+ *
+ * The frame may move while the caller looks at it, so this serves those who
+ * scan memory and don't mind.
+ *
+ * Return: the frame, %NULL if there is none.
+ */
+struct page *dynamic_stack_page(struct task_struct *tsk, unsigned int index)
+{
+	return READ_ONCE(tsk->dynamic_stack->page[index]);
+}
+
+/**
+ * dynamic_stack_not_used - how much of its stack a task never used
+ * @tsk: the task; the caller holds a reference on its stack
+ *
+ * To the word while the stack still has the frames that it was given first, to
+ * the page once it went so deep that a frame was taken away.
+ *
+ * Return: number of bytes.
+ */
+unsigned long dynamic_stack_not_used(struct task_struct *tsk)
+{
+	struct dynamic_stack *ds = tsk->dynamic_stack;
+	unsigned long unused = 0;
+	unsigned int i;
+
+	for (i = 0; i < DSTACK_PAGES; i++) {
+		struct page *page = READ_ONCE(ds->page[i]);
+		unsigned long *word, *end;
+
+		if (i == READ_ONCE(ds->deepest) && i < DSTACK_PAGES - 1)
+			break;
+		if (!page) {
+			unused += PAGE_SIZE;
+			continue;
+		}
+		word = page_address(page);
+		end = word + PAGE_SIZE / sizeof(*word);
+		for (; word < end; word++) {
+			if (READ_ONCE_NOCHECK(*word))
+				return unused;
+			unused += sizeof(*word);
+		}
+	}
+	return unused;
+}
+
+static int dstack_drain_cache(unsigned int cpu)
+{
+	int i;
+
+	for (i = 0; i < NR_CACHED; i++) {
+		struct dynamic_stack *ds = xchg(per_cpu_ptr(&dstack_cached[i], cpu), NULL);
+
+		if (ds)
+			dstack_destroy(ds);
+	}
+	return 0;
+}
+
+int __init dstack_stack_init(void)
+{
+	int err;
+
+	dstack_cachep = KMEM_CACHE(dynamic_stack, SLAB_PANIC);
+	err = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "mm/dynamic_stack:cache",
+				NULL, dstack_drain_cache);
+	return min(err, 0);
+}
