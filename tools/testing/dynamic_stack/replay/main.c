@@ -1,0 +1,756 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "replay.h"
+
+#define THREAD_STACK	(24 * 1024)
+#define IN_FLIGHT	256	/* threads that age at the same time */
+#define MATCH_PERCENT	95
+#define GROUP		"census-replay-frozen"
+
+struct shared *shared;
+struct slot *slots;
+volatile int stop_requested;
+
+static struct plan plan;
+static struct census census;
+static char base[64];
+static bool base_mounted;
+static char cgroup_root[96];
+static pid_t manager;
+static double started;
+
+double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+void progress(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("@@ progress %3.0f s: ", now() - started);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static void cleanup(void);
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("census-replay: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	cleanup();
+	exit(1);
+}
+
+static void on_signal(int sig)
+{
+	stop_requested = sig;
+}
+
+static void check_stop(void)
+{
+	if (stop_requested)
+		die("interrupted by signal %d", stop_requested);
+}
+
+/* Raises a limit that is below what we need; never lowers one. */
+static void at_least(const char *path, long want)
+{
+	char buf[64];
+
+	if (read_text(path, buf, sizeof(buf)) <= 0 ||
+	    strtol(buf, NULL, 10) >= want)
+		return;
+	snprintf(buf, sizeof(buf), "%ld\n", want);
+	if (write_text(path, buf))
+		fprintf(stderr, "census-replay: cannot raise %s to %ld: %s\n",
+			path, want, strerror(errno));
+}
+
+static void raise_limits(int threads)
+{
+	struct rlimit nofile = { 65536, 65536 }, have;
+	struct rlimit inf = { RLIM_INFINITY, RLIM_INFINITY };
+
+	at_least("/proc/sys/kernel/pid_max", 2L * threads + 8192);
+	at_least("/proc/sys/kernel/threads-max", 2L * threads + 4096);
+	at_least("/proc/sys/vm/max_map_count", 65530);
+	at_least("/proc/sys/fs/file-max", 8L * threads + 65536);
+	at_least("/proc/sys/fs/nr_open", 65536);
+	at_least("/proc/sys/fs/inotify/max_user_instances", threads + 1024);
+	at_least("/proc/sys/fs/inotify/max_user_watches", threads + 8192);
+	at_least("/proc/sys/fs/epoll/max_user_watches", 2L * threads + 65536);
+	if (setrlimit(RLIMIT_NOFILE, &nofile) &&
+	    !getrlimit(RLIMIT_NOFILE, &have)) {
+		have.rlim_cur = have.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &have);
+	}
+	setrlimit(RLIMIT_NPROC, &inf);
+	setrlimit(RLIMIT_SIGPENDING, &inf);
+}
+
+static void loopback_up(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP)) {
+		ifr.ifr_flags |= IFF_UP;
+		ioctl(fd, SIOCSIFFLAGS, &ifr);
+	}
+	close(fd);
+}
+
+static void make_base(void)
+{
+	mkdir("/tmp", 01777);
+	snprintf(base, sizeof(base), "/tmp/census-replay.XXXXXX");
+	if (!mkdtemp(base)) {
+		base[0] = '\0';
+		die("cannot make a directory in /tmp: %s", strerror(errno));
+	}
+	if (!mount("tmpfs", base, "tmpfs", 0, "mode=0700"))
+		base_mounted = true;
+	else
+		fprintf(stderr, "census-replay: no tmpfs on %s (%s), using what is there\n",
+			base, strerror(errno));
+}
+
+static void make_cgroup(void)
+{
+	char path[160];
+
+	snprintf(cgroup_root, sizeof(cgroup_root), "/sys/fs/cgroup");
+	if (access("/sys/fs/cgroup/cgroup.procs", W_OK) ||
+	    access("/sys/fs/cgroup/cgroup.controllers", R_OK)) {
+		snprintf(cgroup_root, sizeof(cgroup_root), "%s/cgroup", base);
+		mkdir(cgroup_root, 0700);
+		if (mount("cgroup2", cgroup_root, "cgroup2", 0, NULL)) {
+			fprintf(stderr, "census-replay: no cgroup v2 (%s): frozen threads will sleep in poll\n",
+				strerror(errno));
+			cgroup_root[0] = '\0';
+			return;
+		}
+	}
+	snprintf(path, sizeof(path), "%s/" GROUP, cgroup_root);
+	if (mkdir(path, 0755) && errno != EEXIST) {
+		fprintf(stderr, "census-replay: cannot make %s: %s\n", path,
+			strerror(errno));
+		cgroup_root[0] = '\0';
+	}
+}
+
+static int cgroup_write(const char *file, const char *text)
+{
+	char path[192];
+
+	if (!cgroup_root[0])
+		return -1;
+	snprintf(path, sizeof(path), "%s/" GROUP "/%s", cgroup_root, file);
+	return write_text(path, text);
+}
+
+static void cleanup(void)
+{
+	char path[192];
+	int i;
+
+	signal(SIGCHLD, SIG_DFL);
+	if (plan.procs)
+		for (i = 0; i < plan.nprocs; i++)
+			if (plan.procs[i].pid > 0)
+				kill(plan.procs[i].pid, SIGKILL);
+	if (manager > 0)
+		kill(manager, SIGKILL);
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
+	if (cgroup_root[0]) {
+		snprintf(path, sizeof(path), "%s/" GROUP, cgroup_root);
+		for (i = 0; i < 50 && rmdir(path) && errno == EBUSY; i++)
+			usleep(20000);
+		if (!strncmp(cgroup_root, base, strlen(base)))
+			umount2(cgroup_root, MNT_DETACH);
+		cgroup_root[0] = '\0';
+	}
+	if (base[0]) {
+		snprintf(path, sizeof(path), "%s/binderfs", base);
+		umount2(path, MNT_DETACH);
+		if (base_mounted)
+			umount2(base, MNT_DETACH);
+		rmdir(base);
+		base[0] = '\0';
+	}
+}
+
+/* A census process. Its first thread is one of the census's threads too. */
+struct thread_arg {
+	struct slot *slot;
+	struct commons *cm;
+};
+
+static void live(struct slot *s, struct commons *cm)
+{
+	s->pid = getpid();
+	s->tid = gettid();
+	s->state = S_STARTED;
+	__atomic_fetch_add(&shared->created, 1, __ATOMIC_RELAXED);
+	age_thread(cm, s - slots);
+	block_forever(s, cm);
+}
+
+static struct commons commons;
+
+static void *thread_main(void *arg)
+{
+	live(arg, &commons);
+	return NULL;
+}
+
+static void __attribute__((noreturn)) fail(const char *what, int err)
+{
+	snprintf(shared->fail_what, sizeof(shared->fail_what), "%s", what);
+	__atomic_store_n(&shared->fail_errno, err, __ATOMIC_RELEASE);
+	_exit(1);
+}
+
+static void __attribute__((noreturn)) process_main(int nr)
+{
+	struct proc *pr = &plan.procs[nr];
+	pthread_attr_t attr;
+	pthread_t t;
+	char name[24];
+	char *stacks;
+	int i, ret;
+
+	/* The leader may have died before this; then nobody would kill us. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == 1)
+		_exit(1);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	snprintf(name, sizeof(name), "census%d", nr);
+	prctl(PR_SET_NAME, name);
+	if (pr->class == P_FROZEN)
+		cgroup_write("cgroup.procs", "0");
+	if (commons_open(&commons, base, nr))
+		fail("files and sockets of a process", errno);
+	commons.binder = -1;
+	if (manager > 0) {
+		commons.binder = binder_open_device(base);
+		if (commons.binder < 0)
+			fail("opening binder", errno);
+	}
+	stacks = mmap(NULL, (size_t)pr->n * THREAD_STACK,
+		      PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK,
+		      -1, 0);
+	if (stacks == MAP_FAILED)
+		fail("user stacks", errno);
+	pthread_attr_init(&attr);
+	for (i = 1; i < pr->n; i++) {
+		pthread_attr_setstack(&attr, stacks + (size_t)i * THREAD_STACK,
+				      THREAD_STACK);
+		ret = pthread_create(&t, &attr, thread_main,
+				     &slots[pr->first + i]);
+		if (ret)
+			fail("a new thread", ret);
+	}
+	live(&slots[pr->first], &commons);
+	_exit(1);
+}
+
+/* A process that ends, ends the replay: nothing here should. */
+static void check_children(void)
+{
+	int status, i;
+	pid_t pid;
+
+	check_stop();
+	if (shared->fail_errno)
+		die("cannot get %s: %s (after %d of %d threads; is the guest's memory too small?)",
+		    shared->fail_what, strerror(shared->fail_errno),
+		    shared->created, plan.nslots);
+	pid = waitpid(-1, &status, WNOHANG);
+	if (pid <= 0)
+		return;
+	for (i = 0; i < plan.nprocs; i++)
+		if (plan.procs[i].pid == pid)
+			plan.procs[i].pid = 0;
+	if (shared->fail_errno)
+		check_children();
+	if (WIFSIGNALED(status))
+		die("process %d was killed by signal %d%s", pid,
+		    WTERMSIG(status),
+		    WTERMSIG(status) == SIGKILL ? ": out of memory?" : "");
+	die("process %d ended with status %d", pid, WEXITSTATUS(status));
+}
+
+static void wait_ready(int want, double deadline, double *told)
+{
+	while (__atomic_load_n(&shared->ready, __ATOMIC_RELAXED) < want) {
+		check_children();
+		if (now() - *told > 5) {
+			progress("%d of %d threads created, %d aged",
+				 shared->created, plan.nslots, shared->ready);
+			*told = now();
+		}
+		if (now() > deadline)
+			die("only %d of %d threads got ready to sleep in time (--timeout)",
+			    shared->ready, plan.nslots);
+		usleep(20000);
+	}
+}
+
+static void spawn_all(double deadline)
+{
+	int i, spawned = 0;
+	double told = now();
+
+	for (i = 0; i < plan.nprocs; i++) {
+		pid_t pid;
+
+		/* Threads of big processes age one by one anyway. */
+		wait_ready(spawned - IN_FLIGHT, deadline, &told);
+		fflush(stdout);
+		pid = fork();
+		if (pid < 0)
+			die("cannot fork process %d of %d: %s", i + 1,
+			    plan.nprocs, strerror(errno));
+		if (!pid)
+			process_main(i);
+		plan.procs[i].pid = pid;
+		spawned += plan.procs[i].n;
+	}
+	wait_ready(plan.nslots, deadline, &told);
+}
+
+static bool is_asleep(struct slot *s)
+{
+	char wchan[WCHAN_LEN], state;
+	bool exact = !s->err && census.rows[s->row].how == AS_SAME;
+
+	if (s->state != S_READY)
+		return false;
+	if (thread_wchan(s->pid, s->tid, wchan, sizeof(wchan)) > 0 &&
+	    strcmp(wchan, "0")) {
+		s->asleep = wchan_matches(s->kind, wchan) ? 2 : 1;
+		if (s->asleep == 2 || !exact)
+			return true;
+	}
+	state = thread_state(s->pid, s->tid);
+	if (state != 'S' && state != 'D') {
+		s->asleep = 0;
+		return false;
+	}
+	s->asleep = s->asleep ? s->asleep : 1;
+	/* Asleep, but elsewhere: on its way, or never to get there. */
+	return !exact;
+}
+
+/*
+ * Returns how many are not asleep where they should be. Gives up on them
+ * when nothing has changed for a while: they sleep elsewhere.
+ */
+static int wait_asleep(double seconds)
+{
+	double end = now() + seconds, told = now(), changed = now();
+	int i, left, before = -1;
+
+	for (;;) {
+		left = 0;
+		for (i = 0; i < plan.nslots; i++) {
+			if (slots[i].asleep == 2)
+				continue;
+			if (!is_asleep(&slots[i]))
+				left++;
+			if (now() - told > 5) {
+				progress("looking at thread %d of %d, %d not asleep yet",
+					 i + 1, plan.nslots, left);
+				told = now();
+				check_children();
+			}
+		}
+		check_children();
+		if (left != before)
+			changed = now();
+		before = left;
+		if (!left || now() > end || now() - changed > 15)
+			return left;
+		usleep(300000);
+	}
+}
+
+static void count_matches(struct report *r)
+{
+	int i;
+
+	for (i = 0; i < plan.nslots; i++) {
+		const struct row *row = &census.rows[slots[i].row];
+
+		if (!slots[i].asleep)
+			r->not_asleep++;
+		if (row->how != AS_SAME)
+			continue;
+		r->reproducible++;
+		if (slots[i].asleep == 2 && !slots[i].err)
+			r->matched++;
+	}
+}
+
+static int read_vmstat(struct keyval *kv, int max)
+{
+	static struct keyval all[512];
+	int n = read_keyvals("/proc/vmstat", all, ARRAY_SIZE(all)), i, out = 0;
+
+	for (i = 0; i < n && out < max; i++)
+		if (!strncmp(all[i].key, "kstack_", 7) ||
+		    !strncmp(all[i].key, "nr_kstack_", 10))
+			kv[out++] = all[i];
+	return out;
+}
+
+/*
+ * The collector has settled when its gauges stand still. We ourselves wake
+ * up to look, and so do a few kernel threads, hence the tolerance.
+ */
+static bool settle(double seconds)
+{
+	static const char *const keys[] = {
+		"nr_kstack_parked", "nr_kstack_pool", "kstack_collect",
+	};
+	struct keyval kv[64];
+	long long last[ARRAY_SIZE(keys)] = { 0 };
+	double start = now(), quiet = now(), told = now();
+	long long tolerance = 16 + plan.nslots / 500;
+	size_t i;
+	int n;
+
+	n = read_vmstat(kv, ARRAY_SIZE(kv));
+	if (keyval_get(kv, n, keys[0], -1) < 0) {
+		sleep(1);
+		return true;
+	}
+	while (now() - start < seconds) {
+		check_children();
+		n = read_vmstat(kv, ARRAY_SIZE(kv));
+		for (i = 0; i < ARRAY_SIZE(keys); i++) {
+			long long v = keyval_get(kv, n, keys[i], 0);
+
+			if (llabs(v - last[i]) > tolerance)
+				quiet = now();
+			last[i] = v;
+		}
+		/* While frames are parked, a slow collector may yet come. */
+		if (now() - quiet > (last[0] > 4 * tolerance ? 15 : 5))
+			return true;
+		if (now() - told > 5) {
+			progress("waiting for the collector: parked %lld, pool %lld, collected %lld pages",
+				 last[0], last[1], last[2]);
+			told = now();
+		}
+		sleep(1);
+	}
+	return false;
+}
+
+static void freeze(void)
+{
+	char buf[128], path[192];
+	int i;
+
+	if (!cgroup_root[0])
+		return;
+	if (cgroup_write("cgroup.freeze", "1"))
+		die("cannot freeze the frozen apps: %s", strerror(errno));
+	snprintf(path, sizeof(path), "%s/" GROUP "/cgroup.events", cgroup_root);
+	for (i = 0; i < 300; i++) {
+		if (read_text(path, buf, sizeof(buf)) > 0 &&
+		    strstr(buf, "frozen 1"))
+			return;
+		check_children();
+		usleep(100000);
+	}
+	fprintf(stderr, "census-replay: the freezer did not finish\n");
+}
+
+static void print_plan(void)
+{
+	int kinds[W_NR] = { 0 }, classes[P_CLASSES] = { 0 }, i;
+	int in_class[P_CLASSES] = { 0 }, how[AS_REFUSED + 1] = { 0 };
+	static const char *const class_name[] = {
+		"app", "native", "system_server", "frozen",
+	};
+
+	for (i = 0; i < plan.nslots; i++) {
+		kinds[plan.slots[i].kind]++;
+		how[census.rows[plan.slots[i].row].how]++;
+	}
+	for (i = 0; i < plan.nprocs; i++) {
+		classes[plan.procs[i].class]++;
+		in_class[plan.procs[i].class] += plan.procs[i].n;
+	}
+	printf("@@ census %s\n@@ census_threads %d\n@@ user_threads %d\n@@ kernel_threads %d\n@@ processes %d\n",
+	       census.name, census.full_threads, census.user, census.kthreads,
+	       plan.nprocs);
+	for (i = 0; i < P_CLASSES; i++)
+		if (classes[i])
+			printf("@@ class_%s processes %d threads %d\n",
+			       class_name[i], classes[i], in_class[i]);
+	for (i = 0; i < W_NR; i++)
+		if (kinds[i])
+			printf("@@ kind %s %d\n", wait_kind_name[i], kinds[i]);
+	for (i = 0; i < census.nrows; i++)
+		if (!census.rows[i].kthread && census.rows[i].how != AS_SAME)
+			printf("@@ mapped %s %d as %s: %s\n",
+			       census.rows[i].wchan, census.rows[i].count,
+			       wait_kind_name[census.rows[i].kind],
+			       mapping_reason[census.rows[i].how]);
+	printf("@@ reproducible %d\n", how[AS_SAME]);
+}
+
+static void usage(FILE *f)
+{
+	fputs("usage: census-replay [options] CENSUS.tsv\n"
+	      "Puts the census's threads to sleep in their wait channels and reports\n"
+	      "what their kernel stacks cost. For a throw-away virtual machine, as root.\n"
+	      "  --work N      ordinary system calls before a thread sleeps (default 24; 0: none)\n"
+	      "  --seed N      other random numbers (default 1)\n"
+	      "  --scale F     F times as many threads, every wait channel at least once\n"
+	      "  --limit N     scaled to about N threads\n"
+	      "  --strict      an unknown wait channel is an error\n"
+	      "  --json FILE   report (default /out/replay.json where /out exists)\n"
+	      "  --settle S    wait at most S seconds for the collector (default 90)\n"
+	      "  --timeout S   be asleep within S seconds (default 900)\n"
+	      "  --no-kthreads leave kernel threads alone\n"
+	      "  --no-teardown do not wait for the threads' end\n"
+	      "  --plan        only print what would be done\n", f);
+}
+
+static double number(const char *opt, const char *text, double lo)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || *end || !(v >= lo) || v > 1e9) {
+		fprintf(stderr, "census-replay: --%s '%s': expected a number of at least %g\n",
+			opt, text, lo);
+		exit(2);
+	}
+	return v;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option opts[] = {
+		{ "work", required_argument, NULL, 'w' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "scale", required_argument, NULL, 'f' },
+		{ "limit", required_argument, NULL, 'l' },
+		{ "strict", no_argument, NULL, 'S' },
+		{ "json", required_argument, NULL, 'j' },
+		{ "settle", required_argument, NULL, 'e' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ "no-kthreads", no_argument, NULL, 'k' },
+		{ "no-teardown", no_argument, NULL, 'T' },
+		{ "plan", no_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	static struct report r;
+	static struct kthread_result kt;
+	struct sigaction sa = { .sa_handler = on_signal };
+	bool strict = false, plan_only = false, kthreads = true, teardown = true;
+	double scale = 0, settle_s = 90, timeout = 900, t;
+	const char *json = NULL;
+	int opt, limit = 0, work = 24, frozen = 0, i;
+	uint64_t seed = 1;
+	sigset_t set;
+
+	while ((opt = getopt_long(argc, argv, "", opts, &i)) != -1) {
+		switch (opt) {
+		case 'w':
+			work = number("work", optarg, 0);
+			break;
+		case 's':
+			seed = number("seed", optarg, 0);
+			break;
+		case 'f':
+			scale = number("scale", optarg, 1e-6);
+			break;
+		case 'l':
+			limit = number("limit", optarg, 1);
+			break;
+		case 'S':
+			strict = true;
+			break;
+		case 'j':
+			json = optarg;
+			break;
+		case 'e':
+			settle_s = number("settle", optarg, 0);
+			break;
+		case 't':
+			timeout = number("timeout", optarg, 1);
+			break;
+		case 'k':
+			kthreads = false;
+			break;
+		case 'T':
+			teardown = false;
+			break;
+		case 'p':
+			plan_only = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind != argc - 1) {
+		usage(stderr);
+		return 2;
+	}
+	if (census_load(&census, argv[optind], strict))
+		return 1;
+	if (limit)
+		scale = (double)limit / census.full_threads;
+	if (scale)
+		census_scale(&census, scale);
+	if (plan_make(&plan, &census, seed))
+		die("no memory for the plan");
+	slots = plan.slots;
+	if (plan_only) {
+		print_plan();
+		return 0;
+	}
+	if (!json && !access("/out", W_OK))
+		json = "/out/replay.json";
+
+	started = now();
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		die("no memory: %s", strerror(errno));
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+	/* Nothing wakes a census thread by accident. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+
+	raise_limits(plan.nslots);
+	loopback_up();
+	make_base();
+	for (i = 0; i < plan.nprocs; i++)
+		frozen += plan.procs[i].class == P_FROZEN;
+	if (frozen)
+		make_cgroup();
+	if (binder_create_device(base)) {
+		fprintf(stderr, "census-replay: no binder here (%s): binder threads will sleep in poll\n",
+			strerror(errno));
+	} else {
+		manager = binder_start_manager(base);
+		if (manager <= 0)
+			die("cannot start a binder context manager");
+	}
+	r.helpers = 1 + (manager > 0);
+	for (i = 0; i < plan.nslots; i++)
+		r.helpers += slots[i].kind == W_WAIT4 && slots[i].child < 0;
+	commons.work = work;
+	commons.seed = seed * 0x9e3779b97f4a7c15ULL;
+
+	progress("%s: %d user threads in %d processes", census.name,
+		 plan.nslots, plan.nprocs);
+	spawn_all(started + timeout);
+	if (frozen)
+		freeze();
+	i = wait_asleep(120);
+	if (i)
+		progress("%d threads are not asleep where they should be", i);
+	r.seconds_up = now() - started;
+	progress("%d threads asleep", plan.nslots - i);
+
+	/* After the ageing, which made the guest start workers of its own. */
+	if (kthreads)
+		replay_kthreads(&census, &kt);
+	t = now();
+	progress("letting the collector settle");
+	r.settled = settle(settle_s);
+	r.seconds_settle = now() - t;
+
+	/* Memory first: a look at every thread wakes and allocates. */
+	r.nvmstat = read_vmstat(r.vmstat, ARRAY_SIZE(r.vmstat));
+	r.nsummary = read_keyvals("/sys/kernel/debug/dynamic_stack/summary",
+				  r.summary, ARRAY_SIZE(r.summary));
+	r.kernel_stack_kib = read_meminfo("KernelStack");
+	r.mem_available_kib = read_meminfo("MemAvailable");
+	r.mem_total_kib = read_meminfo("MemTotal");
+	scan_threads(&r.scan);
+	count_matches(&r);
+
+	r.census = &census;
+	r.plan = &plan;
+	r.kt = &kt;
+	r.seed = seed;
+	r.work = work;
+	r.seconds_total = now() - started;
+	r.result = "pass";
+	if (r.matched * 100 < r.reproducible * MATCH_PERCENT)
+		r.result = "fail: too few threads sleep where the census says";
+	else if (r.not_asleep)
+		r.result = "fail: some threads are not asleep";
+	else if (kt.error[0])
+		r.result = "fail: the kernel refused to create kernel threads";
+	i = report_print(&r, json);
+
+	if (teardown) {
+		t = now();
+		cleanup();
+		progress("all threads ended, %.1f s", now() - t);
+		printf("@@ kernel_stack_kib_after %lld\n",
+		       read_meminfo("KernelStack"));
+	}
+	fflush(stdout);
+	return i || strcmp(r.result, "pass") ? 1 : 0;
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a thread does in its life before it goes to sleep: ordinary system
+ * calls, so that its kernel stack has been deep and has held other data.
+ * Results of the calls hardly matter, their way through the kernel does.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "replay.h"
+
+#define PAGE 4096
+
+/* One buffer per process: a thread's own stack stays at two pages. */
+static char scratch[32768];
+
+struct ctx {
+	struct commons *cm;
+	uint64_t seed;
+	int index;
+};
+
+/* Calls whose result is of no interest; gcc insists on a reader. */
+#define DO(call) do { if ((call) < 0) errno = 0; } while (0)
+
+static void nap_us(long us)
+{
+	struct timespec ts = { .tv_nsec = us * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+static void op_file(struct ctx *c)
+{
+	char a[24], b[24];
+	struct stat st;
+	int fd;
+
+	snprintf(a, sizeof(a), "f%d", c->index);
+	snprintf(b, sizeof(b), "g%d", c->index);
+	fd = openat(c->cm->dir, a, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	DO(write(fd, scratch, 500 + rnd(&c->seed) % 8000));
+	DO(fstat(fd, &st));
+	DO(pread(fd, scratch, 4000, 100));
+	DO(ftruncate(fd, 1000));
+	close(fd);
+	DO(renameat(c->cm->dir, a, c->cm->dir, b));
+	DO(fstatat(c->cm->dir, b, &st, 0));
+	DO(fstatat(c->cm->dir, a, &st, 0));
+	DO(unlinkat(c->cm->dir, b, 0));
+}
+
+static void op_dir(struct ctx *c)
+{
+	char name[24];
+	int fd;
+
+	snprintf(name, sizeof(name), "d%d", c->index);
+	DO(mkdirat(c->cm->dir, name, 0700));
+	fd = openat(c->cm->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		DO(syscall(SYS_getdents64, fd, scratch, 4096));
+		close(fd);
+	}
+	DO(unlinkat(c->cm->dir, name, AT_REMOVEDIR));
+}
+
+static void op_mmap(struct ctx *c)
+{
+	size_t len = 16 * PAGE, i;
+	char *m = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (m == MAP_FAILED)
+		return;
+	for (i = 0; i < 4 + rnd(&c->seed) % 6; i++)
+		*(volatile char *)(m + (rnd(&c->seed) % 16) * PAGE) = 1;
+	DO(mprotect(m, len / 2, PROT_READ));
+	DO(madvise(m + len / 2, len / 2, MADV_DONTNEED));
+	munmap(m, len);
+}
+
+/*
+ * The deep one: a system call copies from a shared mapping whose pages are
+ * not there yet, so that a page fault that allocates from tmpfs runs on top
+ * of write() or of TCP's send path.
+ */
+static void op_copy_fault(struct ctx *c)
+{
+	size_t len = 8 * PAGE;
+	char name[24], *m;
+	int fd;
+
+	snprintf(name, sizeof(name), "m%d", c->index);
+	fd = openat(c->cm->dir, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	DO(ftruncate(fd, len));
+	m = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (m != MAP_FAILED) {
+		struct iovec iov[3] = {
+			{ m, 100 }, { m + PAGE, 300 }, { m + 2 * PAGE, 200 },
+		};
+		struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 3 };
+
+		DO(sendmsg(c->cm->tcp[0], &mh, MSG_DONTWAIT | MSG_NOSIGNAL));
+		DO(recv(c->cm->tcp[1], m + 3 * PAGE, 600, MSG_DONTWAIT));
+		DO(send(c->cm->dgram[0], m + 4 * PAGE, 200, MSG_DONTWAIT));
+		DO(recv(c->cm->dgram[1], m + 5 * PAGE, 200, MSG_DONTWAIT));
+		DO(pwrite(fd, m + 6 * PAGE, 2 * PAGE, 0));
+		munmap(m, len);
+	}
+	close(fd);
+	DO(unlinkat(c->cm->dir, name, 0));
+}
+
+static void op_unix(struct ctx *c)
+{
+	int sv[2];
+
+	(void)c;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
+		return;
+	DO(send(sv[0], scratch, 1500, MSG_NOSIGNAL));
+	DO(recv(sv[1], scratch, sizeof(scratch), 0));
+	close(sv[0]);
+	close(sv[1]);
+}
+
+static void op_inet(struct ctx *c)
+{
+	DO(send(c->cm->tcp[0], scratch, 1000, MSG_DONTWAIT | MSG_NOSIGNAL));
+	DO(recv(c->cm->tcp[1], scratch, 1000, MSG_DONTWAIT));
+	DO(send(c->cm->udp, scratch, 300, MSG_DONTWAIT | MSG_NOSIGNAL));
+	DO(recv(c->cm->udp, scratch, 300, MSG_DONTWAIT));
+}
+
+static void op_pipe(struct ctx *c)
+{
+	struct pollfd pfd;
+	int p[2];
+
+	(void)c;
+	if (pipe2(p, O_CLOEXEC))
+		return;
+	pfd.fd = p[0];
+	pfd.events = POLLIN;
+	DO(poll(&pfd, 1, 1));
+	DO(write(p[1], scratch, 700));
+	DO(poll(&pfd, 1, 1));
+	DO(read(p[0], scratch, 700));
+	close(p[0]);
+	close(p[1]);
+}
+
+static void op_futex(struct ctx *c)
+{
+	struct timespec ts = { .tv_nsec = 100000 + rnd(&c->seed) % 900000 };
+	uint32_t word = 0;
+
+	DO(syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
+	DO(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &ts, NULL, 0));
+}
+
+static void op_wait(struct ctx *c)
+{
+	struct timeval tv = { .tv_usec = 200 + rnd(&c->seed) % 1000 };
+	struct epoll_event ev = { .events = EPOLLIN };
+	int efd = eventfd(0, EFD_CLOEXEC), ep = epoll_create1(EPOLL_CLOEXEC);
+	uint64_t one = 1;
+	fd_set set;
+
+	if (efd >= 0 && ep >= 0) {
+		DO(epoll_ctl(ep, EPOLL_CTL_ADD, efd, &ev));
+		DO(epoll_wait(ep, &ev, 1, 1));
+		DO(write(efd, &one, sizeof(one)));
+		DO(epoll_wait(ep, &ev, 1, 1));
+		DO(read(efd, &one, sizeof(one)));
+	}
+	if (efd >= 0 && efd < FD_SETSIZE) {
+		FD_ZERO(&set);
+		FD_SET(efd, &set);
+		DO(select(efd + 1, &set, NULL, NULL, &tv));
+	}
+	if (efd >= 0)
+		close(efd);
+	if (ep >= 0)
+		close(ep);
+}
+
+static void op_proc(struct ctx *c)
+{
+	static const char *const files[] = {
+		"/proc/thread-self/stat", "/proc/thread-self/status",
+		"/proc/self/maps", "/proc/meminfo", "/proc/self/cmdline",
+		"/proc/loadavg", "/proc/self/mountinfo",
+	};
+	int fd = open(files[rnd(&c->seed) % ARRAY_SIZE(files)],
+		      O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	DO(read(fd, scratch, 4096));
+	close(fd);
+}
+
+static void op_misc(struct ctx *c)
+{
+	struct rusage ru;
+	struct timespec ts;
+
+	nap_us(50 + rnd(&c->seed) % 400);
+	DO(getrusage(RUSAGE_SELF, &ru));
+	DO(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts));
+	sched_yield();
+}
+
+static void op_binder(struct ctx *c)
+{
+	if (c->cm->binder >= 0)
+		binder_ping(c->cm->binder);
+}
+
+static void vfork_once(void)
+{
+	pid_t pid = vfork();
+
+	if (!pid)
+		_exit(0);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+typedef void (*op_fn)(struct ctx *c);
+
+void age_thread(struct commons *cm, int index)
+{
+	static const op_fn all[] = {
+		op_file, op_copy_fault, op_mmap, op_unix, op_inet, op_pipe,
+		op_futex, op_wait, op_proc, op_dir, op_binder, op_misc,
+	};
+	struct ctx c = {
+		.cm = cm, .seed = cm->seed ^ (uint64_t)index << 20,
+		.index = index,
+	};
+	int i;
+
+	if (cm->work <= 0)
+		return;
+	/* The deep ones once for all, then a random life. */
+	op_copy_fault(&c);
+	op_binder(&c);
+	op_inet(&c);
+	for (i = 0; i < cm->work; i++)
+		all[rnd(&c.seed) % ARRAY_SIZE(all)](&c);
+	if (rnd(&c.seed) % 32 == 0)
+		vfork_once();
+}
+
+int commons_open(struct commons *cm, const char *base, int proc)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/p%d", base, proc);
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return -1;
+	cm->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cm->dir < 0)
+		return -1;
+	if (tcp_pair(cm->tcp))
+		return -1;
+	cm->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (cm->udp < 0 ||
+	    bind(cm->udp, (struct sockaddr *)&sin, sizeof(sin)) ||
+	    getsockname(cm->udp, (struct sockaddr *)&sin, &len) ||
+	    connect(cm->udp, (struct sockaddr *)&sin, sizeof(sin)))
+		return -1;
+	return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, cm->dgram);
+}
