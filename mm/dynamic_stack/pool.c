@@ -42,6 +42,8 @@ unsigned int kstack_pool_high __read_mostly = 24 * DSTACK_MAX_NEED;
  *	reschedules the CPU; since both look under @lock, none is missed.
  * @kicked: @kick is on its way or kstackd is at work
  * @frame: the frames, last in, first out
+ * @cpu: whose pool this is
+ * @node: its NUMA node
  * @kick: leaves the runqueue lock behind, to wake up kstackd. Hard also on
  *	PREEMPT_RT, where the other kind depends on a thread.
  * @kstackd: the CPU's refiller

@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) "dynamic_stack: " fmt
 
+#include <linux/cpuhotplug.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/kasan.h>

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Use much stack on request, for tests. Through debugfs, as the calling task:
+ *
+ * echo "touch BYTES" > dynamic_stack_test
+ *	go BYTES deep and come back
+ * echo "sleep BYTES MS" > dynamic_stack_test
+ *	go BYTES deep, sleep there for MS, check that the stack's contents are
+ *	what they were: -EUCLEAN if not
+ * echo "remote BYTES MS" > dynamic_stack_test
+ *	the same, and meanwhile a kworker on another CPU writes to an object in
+ *	the deepest frame; that the task sees what was written is checked as well
+ *
+ * Reading the file tells the frames of the reading task's own stack.
+ */
+#define pr_fmt(fmt) "dynamic_stack: " fmt
+
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/init.h>
+#include <linux/sched/task_stack.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+
+#include "internal.h"
+
+#define STEP		256	/* bytes of stack that one level takes, at least */
+
+struct deep {
+	unsigned long	bottom;		/* go down to here */
+	unsigned int	sleep_ms;
+	bool		remote;
+	bool		clean;		/* contents were as expected */
+};
+
+struct remote_write {
+	struct work_struct	work;
+	unsigned long		*word;
+	unsigned long		value;
+};
+
+static void remote_write(struct work_struct *work)
+{
+	struct remote_write *w = container_of(work, struct remote_write, work);
+
+	WRITE_ONCE(*w->word, w->value);
+}
+
+/* Not on the stack: what runs elsewhere must not go deeper than its own. */
+static bool deep_remote(unsigned long *word)
+{
+	struct remote_write *w = kmalloc(sizeof(*w), GFP_KERNEL);
+	unsigned int cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	bool seen;
+
+	if (!w)
+		return false;
+	if (cpu >= nr_cpu_ids)
+		cpu = raw_smp_processor_id();
+	INIT_WORK(&w->work, remote_write);
+	w->word = word;
+	w->value = (unsigned long)word ^ jiffies ^ 0x5a5a5a5a5a5a5a5aUL;
+	schedule_work_on(cpu, &w->work);
+	flush_work(&w->work);
+	seen = READ_ONCE(*word) == w->value;
+	kfree(w);
+	return seen;
+}
+
+static unsigned long pattern(void *addr)
+{
+	return (unsigned long)addr ^ (unsigned long)current;
+}
+
+static noinline void go_deep(struct deep *deep)
+{
+	unsigned long fill[STEP / sizeof(long)];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(fill); i++)
+		WRITE_ONCE(fill[i], pattern(&fill[i]));
+
+	if ((unsigned long)fill > deep->bottom + 2 * STEP) {
+		go_deep(deep);
+	} else {
+		if (deep->remote && !deep_remote(&fill[0]))
+			deep->clean = false;
+		WRITE_ONCE(fill[0], pattern(&fill[0]));
+		if (deep->sleep_ms)
+			msleep_interruptible(deep->sleep_ms);
+	}
+
+	for (i = 0; i < ARRAY_SIZE(fill); i++) {
+		if (READ_ONCE(fill[i]) != pattern(&fill[i]))
+			deep->clean = false;
+	}
+}
+
+static ssize_t test_write(struct file *file, const char __user *ubuf, size_t len, loff_t *pos)
+{
+	/* What msleep() and the scheduler need below the deepest frame. */
+	const unsigned long room = 3072;
+	struct deep deep = { .clean = true };
+	unsigned long top = (unsigned long)task_stack_page(current) + THREAD_SIZE;
+	unsigned int bytes, ms = 0;
+	char buf[64], cmd[16];
+
+	if (len >= sizeof(buf))
+		return -EINVAL;
+	if (copy_from_user(buf, ubuf, len))
+		return -EFAULT;
+	buf[len] = '\0';
+	if (sscanf(buf, "%15s %u %u", cmd, &bytes, &ms) < 2)
+		return -EINVAL;
+	if (bytes > THREAD_SIZE - room)
+		return -ERANGE;
+
+	if (!strcmp(cmd, "remote"))
+		deep.remote = true;
+	else if (!strcmp(cmd, "touch"))
+		ms = 0;
+	else if (strcmp(cmd, "sleep"))
+		return -EINVAL;
+
+	deep.bottom = top - bytes;
+	deep.sleep_ms = ms;
+	go_deep(&deep);
+	return deep.clean ? len : -EUCLEAN;
+}
+
+/* pfn of each page, from the top; "-" without one, "whole" if not managed. */
+static int test_show(struct seq_file *m, void *unused)
+{
+	struct dynamic_stack *ds = current->dynamic_stack;
+	int i;
+
+	if (!ds) {
+		seq_puts(m, "whole\n");
+		return 0;
+	}
+	/* This task runs, so nobody else changes it. */
+	for (i = DSTACK_PAGES - 1; i >= 0; i--)
+		seq_printf(m, "%lx%c", page_to_pfn(ds->page[i]), i ? ' ' : '\n');
+	return 0;
+}
+
+static int test_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, test_show, NULL);
+}
+
+static const struct file_operations test_fops = {
+	.open		= test_open,
+	.read		= seq_read,
+	.write		= test_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+static int __init test_deep_init(void)
+{
+	debugfs_create_file("dynamic_stack_test", 0600, NULL, NULL, &test_fops);
+	return 0;
+}
+late_initcall(test_deep_init);
