@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +18,6 @@
 #define THREAD_STACK	(24 * 1024)
 #define IN_FLIGHT	256	/* threads that age at the same time */
 #define MATCH_PERCENT	95
-#define GROUP		"census-replay-frozen"
 
 struct shared *shared;
 struct slot *slots;
@@ -34,9 +25,6 @@ volatile int stop_requested;
 
 static struct plan plan;
 static struct census census;
-static char base[64];
-static bool base_mounted;
-static char cgroup_root[96];
 static pid_t manager;
 static double started;
 
@@ -87,108 +75,8 @@ static void check_stop(void)
 		die("interrupted by signal %d", stop_requested);
 }
 
-/* Raises a limit that is below what we need; never lowers one. */
-static void at_least(const char *path, long want)
-{
-	char buf[64];
-
-	if (read_text(path, buf, sizeof(buf)) <= 0 ||
-	    strtol(buf, NULL, 10) >= want)
-		return;
-	snprintf(buf, sizeof(buf), "%ld\n", want);
-	if (write_text(path, buf))
-		fprintf(stderr, "census-replay: cannot raise %s to %ld: %s\n",
-			path, want, strerror(errno));
-}
-
-static void raise_limits(int threads)
-{
-	struct rlimit nofile = { 65536, 65536 }, have;
-	struct rlimit inf = { RLIM_INFINITY, RLIM_INFINITY };
-
-	at_least("/proc/sys/kernel/pid_max", 2L * threads + 8192);
-	at_least("/proc/sys/kernel/threads-max", 2L * threads + 4096);
-	at_least("/proc/sys/vm/max_map_count", 65530);
-	at_least("/proc/sys/fs/file-max", 8L * threads + 65536);
-	at_least("/proc/sys/fs/nr_open", 65536);
-	at_least("/proc/sys/fs/inotify/max_user_instances", threads + 1024);
-	at_least("/proc/sys/fs/inotify/max_user_watches", threads + 8192);
-	at_least("/proc/sys/fs/epoll/max_user_watches", 2L * threads + 65536);
-	if (setrlimit(RLIMIT_NOFILE, &nofile) &&
-	    !getrlimit(RLIMIT_NOFILE, &have)) {
-		have.rlim_cur = have.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &have);
-	}
-	setrlimit(RLIMIT_NPROC, &inf);
-	setrlimit(RLIMIT_SIGPENDING, &inf);
-}
-
-static void loopback_up(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo" };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return;
-	if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP)) {
-		ifr.ifr_flags |= IFF_UP;
-		ioctl(fd, SIOCSIFFLAGS, &ifr);
-	}
-	close(fd);
-}
-
-static void make_base(void)
-{
-	mkdir("/tmp", 01777);
-	snprintf(base, sizeof(base), "/tmp/census-replay.XXXXXX");
-	if (!mkdtemp(base)) {
-		base[0] = '\0';
-		die("cannot make a directory in /tmp: %s", strerror(errno));
-	}
-	if (!mount("tmpfs", base, "tmpfs", 0, "mode=0700"))
-		base_mounted = true;
-	else
-		fprintf(stderr, "census-replay: no tmpfs on %s (%s), using what is there\n",
-			base, strerror(errno));
-}
-
-static void make_cgroup(void)
-{
-	char path[160];
-
-	snprintf(cgroup_root, sizeof(cgroup_root), "/sys/fs/cgroup");
-	if (access("/sys/fs/cgroup/cgroup.procs", W_OK) ||
-	    access("/sys/fs/cgroup/cgroup.controllers", R_OK)) {
-		snprintf(cgroup_root, sizeof(cgroup_root), "%s/cgroup", base);
-		mkdir(cgroup_root, 0700);
-		if (mount("cgroup2", cgroup_root, "cgroup2", 0, NULL)) {
-			fprintf(stderr, "census-replay: no cgroup v2 (%s): frozen threads will sleep in poll\n",
-				strerror(errno));
-			cgroup_root[0] = '\0';
-			return;
-		}
-	}
-	snprintf(path, sizeof(path), "%s/" GROUP, cgroup_root);
-	if (mkdir(path, 0755) && errno != EEXIST) {
-		fprintf(stderr, "census-replay: cannot make %s: %s\n", path,
-			strerror(errno));
-		cgroup_root[0] = '\0';
-	}
-}
-
-static int cgroup_write(const char *file, const char *text)
-{
-	char path[192];
-
-	if (!cgroup_root[0])
-		return -1;
-	snprintf(path, sizeof(path), "%s/" GROUP "/%s", cgroup_root, file);
-	return write_text(path, text);
-}
-
 static void cleanup(void)
 {
-	char path[192];
 	int i;
 
 	signal(SIGCHLD, SIG_DFL);
@@ -200,22 +88,7 @@ static void cleanup(void)
 		kill(manager, SIGKILL);
 	while (wait(NULL) > 0 || errno == EINTR)
 		;
-	if (cgroup_root[0]) {
-		snprintf(path, sizeof(path), "%s/" GROUP, cgroup_root);
-		for (i = 0; i < 50 && rmdir(path) && errno == EBUSY; i++)
-			usleep(20000);
-		if (!strncmp(cgroup_root, base, strlen(base)))
-			umount2(cgroup_root, MNT_DETACH);
-		cgroup_root[0] = '\0';
-	}
-	if (base[0]) {
-		snprintf(path, sizeof(path), "%s/binderfs", base);
-		umount2(path, MNT_DETACH);
-		if (base_mounted)
-			umount2(base, MNT_DETACH);
-		rmdir(base);
-		base[0] = '\0';
-	}
+	env_cleanup();
 }
 
 /* A census process. Its first thread is one of the census's threads too. */
@@ -266,7 +139,7 @@ static void __attribute__((noreturn)) process_main(int nr)
 	snprintf(name, sizeof(name), "census%d", nr);
 	prctl(PR_SET_NAME, name);
 	if (pr->class == P_FROZEN)
-		cgroup_write("cgroup.procs", "0");
+		env_join_frozen();
 	if (commons_open(&commons, base, nr))
 		fail("files and sockets of a process", errno);
 	commons.binder = -1;
@@ -295,7 +168,7 @@ static void __attribute__((noreturn)) process_main(int nr)
 }
 
 /* A process that ends, ends the replay: nothing here should. */
-static void check_children(void)
+void check_children(void)
 {
 	int status, i;
 	pid_t pid;
@@ -488,26 +361,6 @@ static bool settle(double seconds)
 	return false;
 }
 
-static void freeze(void)
-{
-	char buf[128], path[192];
-	int i;
-
-	if (!cgroup_root[0])
-		return;
-	if (cgroup_write("cgroup.freeze", "1"))
-		die("cannot freeze the frozen apps: %s", strerror(errno));
-	snprintf(path, sizeof(path), "%s/" GROUP "/cgroup.events", cgroup_root);
-	for (i = 0; i < 300; i++) {
-		if (read_text(path, buf, sizeof(buf)) > 0 &&
-		    strstr(buf, "frozen 1"))
-			return;
-		check_children();
-		usleep(100000);
-	}
-	fprintf(stderr, "census-replay: the freezer did not finish\n");
-}
-
 static void print_plan(void)
 {
 	int kinds[W_NR] = { 0 }, classes[P_CLASSES] = { 0 }, i;
@@ -548,7 +401,9 @@ static void usage(FILE *f)
 	fputs("usage: census-replay [options] CENSUS.tsv\n"
 	      "Puts the census's threads to sleep in their wait channels and reports\n"
 	      "what their kernel stacks cost. For a throw-away virtual machine, as root.\n"
-	      "  --work N      ordinary system calls before a thread sleeps (default 24; 0: none)\n"
+	      "  --work N      ordinary system calls before a thread sleeps (default 12; 0: none)\n"
+	      "  --deep P      percent of the threads that once use 4 to 12 KiB of stack\n"
+	      "                (default 50; needs the kernel's dynamic_stack_test in debugfs)\n"
 	      "  --seed N      other random numbers (default 1)\n"
 	      "  --scale F     F times as many threads, every wait channel at least once\n"
 	      "  --limit N     scaled to about N threads\n"
@@ -578,6 +433,7 @@ int main(int argc, char **argv)
 {
 	static const struct option opts[] = {
 		{ "work", required_argument, NULL, 'w' },
+		{ "deep", required_argument, NULL, 'd' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "scale", required_argument, NULL, 'f' },
 		{ "limit", required_argument, NULL, 'l' },
@@ -597,7 +453,7 @@ int main(int argc, char **argv)
 	bool strict = false, plan_only = false, kthreads = true, teardown = true;
 	double scale = 0, settle_s = 90, timeout = 900, t;
 	const char *json = NULL;
-	int opt, limit = 0, work = 24, frozen = 0, i;
+	int opt, limit = 0, work = 12, deep = 50, frozen = 0, i;
 	uint64_t seed = 1;
 	sigset_t set;
 
@@ -605,6 +461,9 @@ int main(int argc, char **argv)
 		switch (opt) {
 		case 'w':
 			work = number("work", optarg, 0);
+			break;
+		case 'd':
+			deep = number("deep", optarg, 0);
 			break;
 		case 's':
 			seed = number("seed", optarg, 0);
@@ -679,13 +538,13 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 
-	raise_limits(plan.nslots);
-	loopback_up();
-	make_base();
+	env_limits(plan.nslots);
+	env_loopback();
+	env_base();
 	for (i = 0; i < plan.nprocs; i++)
 		frozen += plan.procs[i].class == P_FROZEN;
 	if (frozen)
-		make_cgroup();
+		env_cgroup();
 	if (binder_create_device(base)) {
 		fprintf(stderr, "census-replay: no binder here (%s): binder threads will sleep in poll\n",
 			strerror(errno));
@@ -698,13 +557,14 @@ int main(int argc, char **argv)
 	for (i = 0; i < plan.nslots; i++)
 		r.helpers += slots[i].kind == W_WAIT4 && slots[i].child < 0;
 	commons.work = work;
+	commons.deep_percent = deep;
 	commons.seed = seed * 0x9e3779b97f4a7c15ULL;
 
 	progress("%s: %d user threads in %d processes", census.name,
 		 plan.nslots, plan.nprocs);
 	spawn_all(started + timeout);
 	if (frozen)
-		freeze();
+		env_freeze();
 	i = wait_asleep(120);
 	if (i)
 		progress("%d threads are not asleep where they should be", i);
@@ -734,6 +594,7 @@ int main(int argc, char **argv)
 	r.kt = &kt;
 	r.seed = seed;
 	r.work = work;
+	r.deep_percent = deep;
 	r.seconds_total = now() - started;
 	r.result = "pass";
 	if (r.matched * 100 < r.reproducible * MATCH_PERCENT)

@@ -82,6 +82,7 @@ struct proc {
 struct shared {
 	int32_t ready;		/* threads that are about to block */
 	int32_t created;
+	int32_t deep[4];	/* threads that used 4-8, 8-12, over 12 KiB */
 	int32_t fail_errno;	/* a process could not get what it needs */
 	char fail_what[96];
 };
@@ -93,6 +94,7 @@ struct commons {
 	int binder;		/* -1: none */
 	uint64_t seed;
 	int work;
+	int deep_percent;
 };
 
 /* census.c */
@@ -184,11 +186,23 @@ struct report {
 	int nsummary;		/* -1: the kernel has no such file */
 	struct thread_scan scan;
 	uint64_t seed;
-	int work;
+	int work, deep_percent;
 	const char *result;	/* "pass" or why not */
 };
 int report_print(const struct report *r, const char *json_path);
 
+/* env.c */
+extern char base[64];	/* a tmpfs of ours */
+void env_limits(int threads);
+void env_loopback(void);
+void env_base(void);
+void env_cgroup(void);
+void env_join_frozen(void);
+void env_freeze(void);
+void env_cleanup(void);
+
+/* main.c */
+void check_children(void);
 extern struct shared *shared;
 extern struct slot *slots;
 extern volatile int stop_requested;

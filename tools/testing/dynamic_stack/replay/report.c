@@ -327,6 +327,14 @@ int report_print(const struct report *r, const char *json_path)
 	both_bool("settled", r->settled);
 	both_num("seed", r->seed);
 	both_num("work", r->work);
+	both_num("deep_percent", r->deep_percent);
+	printf("@@ went_deep 4-8 KiB: %d, 8-12 KiB: %d, over 12 KiB: %d threads\n",
+	       shared->deep[1], shared->deep[2], shared->deep[3]);
+	if (js) {
+		key("went_deep");
+		fprintf(js, "{\"4-8_kib\": %d, \"8-12_kib\": %d, \"over_12_kib\": %d}",
+			shared->deep[1], shared->deep[2], shared->deep[3]);
+	}
 	both_float("seconds_up", r->seconds_up);
 	both_float("seconds_settle", r->seconds_settle);
 	both_float("seconds", r->seconds_total);

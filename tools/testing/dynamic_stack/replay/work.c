@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -18,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -135,6 +138,90 @@ static void op_copy_fault(struct ctx *c)
 	DO(unlinkat(c->cm->dir, name, 0));
 }
 
+/*
+ * Deeper still, and what a phone under memory pressure does all day: pages
+ * go out to swap and come back in a fault that interrupts a system call's
+ * copy. Without swap only the first half of it happens.
+ */
+static void op_swap(struct ctx *c)
+{
+	size_t len = 8 * PAGE, i;
+	char *m = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (m == MAP_FAILED)
+		return;
+	for (i = 0; i < len; i += PAGE)
+		*(volatile char *)(m + i) = i / PAGE + 1;
+	DO(madvise(m, len, MADV_PAGEOUT));
+	DO(send(c->cm->tcp[0], m, 200, MSG_DONTWAIT | MSG_NOSIGNAL));
+	DO(recv(c->cm->tcp[1], m + 2 * PAGE, 200, MSG_DONTWAIT));
+	DO(send(c->cm->dgram[0], m + 4 * PAGE, 100, MSG_DONTWAIT));
+	DO(recv(c->cm->dgram[1], m + 5 * PAGE, 100, MSG_DONTWAIT));
+	munmap(m, len);
+}
+
+static void op_sendfile(struct ctx *c)
+{
+	char name[24];
+	off_t off = 0;
+	int fd;
+
+	snprintf(name, sizeof(name), "s%d", c->index);
+	fd = openat(c->cm->dir, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	DO(write(fd, scratch, 6000));
+	DO(sendfile(c->cm->tcp[0], fd, &off, 6000));
+	DO(recv(c->cm->tcp[1], scratch, 8000, MSG_DONTWAIT));
+	close(fd);
+	DO(unlinkat(c->cm->dir, name, 0));
+}
+
+/* What getifaddrs() asks: the dump runs inside sendmsg(). */
+static void op_netlink(struct ctx *c)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+	} req = {
+		.h = { .nlmsg_len = sizeof(req), .nlmsg_type = RTM_GETLINK,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+	};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	(void)c;
+	if (fd < 0)
+		return;
+	DO(send(fd, &req, sizeof(req), 0));
+	DO(recv(fd, scratch, sizeof(scratch), MSG_DONTWAIT));
+	close(fd);
+}
+
+/* A wakeup that goes through epolls of epolls. */
+static void op_nested_epoll(struct ctx *c)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int fd[4], i, n = 1;
+	uint64_t one = 1;
+
+	(void)c;
+	fd[0] = eventfd(0, EFD_CLOEXEC);
+	if (fd[0] < 0)
+		return;
+	for (i = 1; i < 4; i++) {
+		fd[i] = epoll_create1(EPOLL_CLOEXEC);
+		if (fd[i] < 0)
+			break;
+		n++;
+		DO(epoll_ctl(fd[i], EPOLL_CTL_ADD, fd[i - 1], &ev));
+	}
+	DO(write(fd[0], &one, sizeof(one)));
+	DO(epoll_wait(fd[n - 1], &ev, 1, 0));
+	for (i = 0; i < n; i++)
+		close(fd[i]);
+}
+
 static void op_unix(struct ctx *c)
 {
 	int sv[2];
@@ -242,6 +329,28 @@ static void op_binder(struct ctx *c)
 		binder_ping(c->cm->binder);
 }
 
+/*
+ * The guest has no flash file system, no storage stack worth the name and no
+ * drivers: its own system calls stay within a page of stack. A share of the
+ * threads therefore goes to a depth of 4 to 12.5 KiB by the kernel's test
+ * file, as they do on a device.
+ */
+static void op_deep(struct ctx *c)
+{
+	unsigned int bytes = 4500 + rnd(&c->seed) % 8000;
+	char line[32];
+	int fd;
+
+	fd = open("/sys/kernel/debug/dynamic_stack_test", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	snprintf(line, sizeof(line), "touch %u", bytes);
+	if (write(fd, line, strlen(line)) > 0)
+		__atomic_fetch_add(&shared->deep[bytes / 4096], 1,
+				   __ATOMIC_RELAXED);
+	close(fd);
+}
+
 static void vfork_once(void)
 {
 	pid_t pid = vfork();
@@ -259,21 +368,28 @@ void age_thread(struct commons *cm, int index)
 	static const op_fn all[] = {
 		op_file, op_copy_fault, op_mmap, op_unix, op_inet, op_pipe,
 		op_futex, op_wait, op_proc, op_dir, op_binder, op_misc,
+		op_swap, op_sendfile, op_netlink, op_nested_epoll,
 	};
 	struct ctx c = {
 		.cm = cm, .seed = cm->seed ^ (uint64_t)index << 20,
 		.index = index,
 	};
-	int i;
+	int i, deep_at = -1;
 
 	if (cm->work <= 0)
 		return;
-	/* The deep ones once for all, then a random life. */
+	if ((int)(rnd(&c.seed) % 100) < cm->deep_percent)
+		deep_at = rnd(&c.seed) % cm->work;
+	/* The long ways once for all, then a random life. */
 	op_copy_fault(&c);
+	op_swap(&c);
 	op_binder(&c);
 	op_inet(&c);
-	for (i = 0; i < cm->work; i++)
+	for (i = 0; i < cm->work; i++) {
 		all[rnd(&c.seed) % ARRAY_SIZE(all)](&c);
+		if (i == deep_at)
+			op_deep(&c);
+	}
 	if (rnd(&c.seed) % 32 == 0)
 		vfork_once();
 }
