@@ -68,7 +68,9 @@ static __always_inline void dynamic_stack_switched_out(struct task_struct *prev)
 		__dynamic_stack_switched_out(prev);
 }
 
+bool dynamic_stack_runnable(struct task_struct *tsk);
 struct task_struct *dynamic_stack_refiller(int cpu);
+struct task_struct *dynamic_stack_collector(void);
 bool dynamic_stack_cpu_starved(int cpu);
 void dynamic_stack_resched(int cpu);
 

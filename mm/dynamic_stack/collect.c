@@ -14,6 +14,7 @@
 
 #include <linux/highmem.h>
 #include <linux/init.h>
+#include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/mutex.h>
@@ -21,7 +22,6 @@
 #include <linux/sched/task_stack.h>
 #include <linux/shrinker.h>
 #include <linux/sysctl.h>
-#include <linux/wait.h>
 
 #include <asm/tlbflush.h>
 
@@ -37,6 +37,12 @@ static unsigned int kstack_collect_sleep __read_mostly = 1000;
 #define COLLECT_MIN_FRAMES	16
 #define COLLECT_PATIENCE	8
 
+/* Without a period: how often to free the descriptors of dead tasks. */
+#define COLLECT_ORPHANS_MS	10000
+
+/* Memory reclaim may ask for a shootdown this often. */
+#define COLLECT_SHRINK_INTERVAL	(HZ / 10)
+
 /* Frames that stay on a node's overflow list for the next burst of forks. */
 #define OVERFLOW_KEEP		(4 * DSTACK_MAX_NEED)
 
@@ -50,8 +56,20 @@ static DEFINE_MUTEX(collect_mutex);
 static LIST_HEAD(collect_active);
 static unsigned int collect_patience;
 
-static DECLARE_WAIT_QUEUE_HEAD(collect_wait);
-static bool collect_requested;
+static struct task_struct *collectd;
+/* Set by those who want it to do something, and cleared when it does. */
+static bool collect_queued, collect_requested;
+/* The collector has nothing to wait for: the next one to queue wakes it up. */
+static bool collect_asleep;
+
+static void kstack_wake_fn(struct irq_work *work)
+{
+	WRITE_ONCE(collect_asleep, false);
+	WRITE_ONCE(collect_queued, true);
+	wake_up_process(collectd);
+}
+
+static DEFINE_PER_CPU(struct irq_work, kstack_wake) = IRQ_WORK_INIT_HARD(kstack_wake_fn);
 
 /**
  * kstack_queue - let the collector look at a stack
@@ -64,6 +82,9 @@ void kstack_queue(struct dynamic_stack *ds)
 	ds->queued = true;
 	refcount_inc(&ds->ref);
 	llist_add(&ds->node, this_cpu_ptr(&kstack_queued));
+	/* Not from under the runqueue lock. */
+	if (unlikely(READ_ONCE(collect_asleep)))
+		irq_work_queue(this_cpu_ptr(&kstack_wake));
 }
 
 /*
@@ -77,8 +98,8 @@ static struct task_struct *dstack_get_task(struct dynamic_stack *ds, bool *orpha
 
 	/*
 	 * The owner clears ds->task, under the lock, before it can be freed.
-	 * Someone who gets the stack from the cache sets it under the lock, so
-	 * its first switch sees whether the stack is queued.
+	 * Its first switch sets it under the lock, before it looks whether the
+	 * stack is still queued from an earlier life.
 	 */
 	raw_spin_lock_irqsave(&ds->lock, flags);
 	tsk = ds->task;
@@ -113,6 +134,7 @@ enum { COLLECT_WAIT, COLLECT_DONE, COLLECT_TAKE };
 struct collect_args {
 	struct dynamic_stack	*ds;
 	unsigned long		min_age;
+	bool			hold;		/* take nothing now */
 	struct list_head	*frames;
 	unsigned int		nr;
 };
@@ -123,12 +145,12 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 	struct collect_args *args = data;
 	struct dynamic_stack *ds = args->ds;
 
-	if (!dstack_off_cpu(tsk) ||
+	if (!dstack_off_cpu(tsk) || args->hold ||
 	    time_before(jiffies, ds->last_out + args->min_age))
 		return COLLECT_WAIT;
 
-	if (dstack_complete(ds) && !ds->keep &&
-	    READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SLEEP)
+	if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SLEEP &&
+	    dstack_complete(ds) && dstack_may_shrink(tsk))
 		dstack_park(ds, arch_dynamic_stack_sp(tsk));
 
 	if (!ds->parked) {
@@ -172,6 +194,22 @@ static int collect_take(struct task_struct *tsk, void *data)
 	return COLLECT_DONE;
 }
 
+static int collect_call_take(struct task_struct *tsk, struct collect_args *args)
+{
+	if (dstack_planted(NO_EXCLUSION)) {
+		unsigned int parked = READ_ONCE(args->ds->parked);
+
+		if (!parked || READ_ONCE(args->ds->seq) != args->ds->snap)
+			return COLLECT_WAIT;
+		dstack_delay();
+		args->ds->parked = parked;
+		args->ds->mapped &= ~parked;
+		args->ds->snap = args->ds->seq;
+		return collect_take(tsk, args);
+	}
+	return task_call_func(tsk, collect_take, args);
+}
+
 /**
  * kstack_collect - take parked frames from sleeping tasks
  * @now: don't wait until tasks have slept long enough, or for enough frames
@@ -186,6 +224,8 @@ unsigned long kstack_collect(bool now)
 {
 	struct collect_args args = {
 		.min_age = now ? 0 : msecs_to_jiffies(READ_ONCE(kstack_collect_sleep)),
+		/* Only descriptors that nobody owns any more. */
+		.hold = !now && !READ_ONCE(kstack_collect_period),
 	};
 	struct dynamic_stack *ds, *next;
 	unsigned int visited = 0, stacks = 0, taken = 0;
@@ -245,6 +285,7 @@ unsigned long kstack_collect(bool now)
 		if (!dstack_planted(NO_FLUSH))
 			flush_tlb_all();
 		count_vm_event(KSTACK_SHOOTDOWN);
+		dstack_delay();
 
 		args.frames = &frames;
 		args.nr = 0;
@@ -253,7 +294,7 @@ unsigned long kstack_collect(bool now)
 
 			args.ds = ds;
 			stacks++;
-			if (task_call_func(tsk, collect_take, &args) == COLLECT_DONE)
+			if (collect_call_take(tsk, &args) == COLLECT_DONE)
 				list_move(&ds->list, &done);
 			else
 				list_move(&ds->list, &collect_active);
@@ -285,14 +326,24 @@ unsigned long kstack_collect(bool now)
 }
 
 /**
- * kstack_wake_collector - ask the sleeping thread for help
+ * kstack_wake_collector - ask the thread that may sleep to find memory
  *
  * Context: thread context.
  */
 void kstack_wake_collector(void)
 {
 	WRITE_ONCE(collect_requested, true);
-	wake_up(&collect_wait);
+	wake_up_process(collectd);
+}
+
+/**
+ * dynamic_stack_collector - the thread that collects, and may sleep for memory
+ *
+ * Return: the thread. Its stack is always whole.
+ */
+struct task_struct *dynamic_stack_collector(void)
+{
+	return collectd;
 }
 
 #ifdef CONFIG_SYSCTL
@@ -308,19 +359,46 @@ static int kstack_period_handler(const struct ctl_table *table, int write,
 }
 #endif
 
+/*
+ * Sleep for a period, or until there is something to do. An idle machine is
+ * left alone: with nothing queued, there is no timeout.
+ */
+static void collect_sleep(void)
+{
+	unsigned int period = READ_ONCE(kstack_collect_period) ?: COLLECT_ORPHANS_MS;
+	bool idle = list_empty(&collect_active);
+	int cpu;
+
+	WRITE_ONCE(collect_asleep, idle);
+	/* Pairs with the llist_add() in kstack_queue(), which is a full barrier. */
+	smp_mb();
+	for_each_possible_cpu(cpu)
+		idle &= llist_empty(per_cpu_ptr(&kstack_queued, cpu));
+
+	set_current_state(TASK_IDLE);
+	if (!READ_ONCE(collect_requested)) {
+		if (!idle)
+			schedule_timeout(msecs_to_jiffies(period));
+		else if (!READ_ONCE(collect_queued))
+			schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	WRITE_ONCE(collect_asleep, false);
+
+	/* What woke it up was queued just now: give it its time. */
+	if (xchg(&collect_queued, false) && !READ_ONCE(collect_requested))
+		schedule_timeout_idle(msecs_to_jiffies(period));
+}
+
 static int kstack_collectd(void *unused)
 {
 	for (;;) {
-		unsigned int period = READ_ONCE(kstack_collect_period);
 		bool requested;
 
-		wait_event_idle_timeout(collect_wait, READ_ONCE(collect_requested),
-					period ? msecs_to_jiffies(period) :
-						 MAX_SCHEDULE_TIMEOUT);
+		collect_sleep();
 		requested = xchg(&collect_requested, false);
 
-		if (READ_ONCE(kstack_collect_period))
-			kstack_collect(false);
+		kstack_collect(false);
 		/*
 		 * Waits for memory if it must. A CPU that starves meanwhile
 		 * runs the collector from its own kstackd.
@@ -332,34 +410,29 @@ static int kstack_collectd(void *unused)
 	return 0;
 }
 
-/* Signed per CPU: a frame is parked on one CPU and restored on another. */
-static unsigned long kstack_parked_nr(void)
-{
-	long nr = 0;
-	int cpu;
-
-	for_each_online_cpu(cpu)
-		nr += per_cpu(vm_event_states, cpu).event[NR_KSTACK_PARKED];
-	return max(nr, 0L);
-}
-
 /*
  * Under pressure: frames on the overflow lists are free for the taking; parked
  * ones cost a shootdown, which is still cheaper than to swap.
  */
 static unsigned long kstack_shrink_count(struct shrinker *shrink, struct shrink_control *sc)
 {
-	unsigned long nr = kstack_overflow_nr() + kstack_parked_nr();
+	unsigned long nr = kstack_overflow_nr() + dstack_vm_event(NR_KSTACK_PARKED);
 
 	return nr ?: SHRINK_EMPTY;
 }
 
 static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_control *sc)
 {
+	static unsigned long last;
 	unsigned long freed = kstack_overflow_trim(0);
 
-	if (freed < sc->nr_to_scan && kstack_collect(true))
-		freed += kstack_overflow_trim(0);
+	if (freed < sc->nr_to_scan &&
+	    dstack_vm_event(NR_KSTACK_PARKED) >= COLLECT_MIN_FRAMES &&
+	    time_after(jiffies, READ_ONCE(last) + COLLECT_SHRINK_INTERVAL)) {
+		WRITE_ONCE(last, jiffies);
+		if (kstack_collect(true))
+			freed += kstack_overflow_trim(0);
+	}
 	return freed ?: SHRINK_STOP;
 }
 
@@ -405,7 +478,6 @@ static struct ctl_table kstack_sysctls[] = {
 
 int __init kstack_collect_init(void)
 {
-	struct task_struct *tsk;
 	struct shrinker *shrinker;
 
 	shrinker = shrinker_alloc(0, "kstack");
@@ -414,10 +486,10 @@ int __init kstack_collect_init(void)
 	shrinker->count_objects = kstack_shrink_count;
 	shrinker->scan_objects = kstack_shrink_scan;
 
-	tsk = kthread_run(kstack_collectd, NULL, "kstack_collectd");
-	if (IS_ERR(tsk)) {
+	collectd = kthread_run(kstack_collectd, NULL, "kstack_collectd");
+	if (IS_ERR(collectd)) {
 		shrinker_free(shrinker);
-		return PTR_ERR(tsk);
+		return PTR_ERR(collectd);
 	}
 	shrinker_register(shrinker);
 #ifdef CONFIG_SYSCTL

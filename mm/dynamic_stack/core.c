@@ -8,6 +8,8 @@
  */
 #define pr_fmt(fmt) "dynamic_stack: " fmt
 
+#include <linux/delay.h>
+#include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/moduleparam.h>
@@ -68,6 +70,16 @@ module_param_cb(reclaim, &reclaim_ops, NULL, 0644);
 unsigned long dynamic_stack_plant;
 module_param_named(plant, dynamic_stack_plant, ulong, 0644);
 
+/* Milliseconds between a collector's look and its deed, to widen races. */
+unsigned int dynamic_stack_delay;
+module_param_named(delay_ms, dynamic_stack_delay, uint, 0644);
+
+void dstack_delay(void)
+{
+	if (dynamic_stack_delay)
+		msleep(dynamic_stack_delay);
+}
+
 /*
  * A frame that is live in two places is the worst that can go wrong here. Each
  * PTE write checks that the frame belongs to this stack.
@@ -86,7 +98,78 @@ void dstack_set_owner(struct dynamic_stack *ds, struct page *page)
 		  page_to_pfn(page), page_private(page), ds);
 	set_page_private(page, (unsigned long)ds);
 }
+
+/* What leaves a pool was cleared, and not written since. */
+void dstack_check_clean(struct page *page)
+{
+	WARN_ONCE(memchr_inv(page_address(page), 0, PAGE_SIZE),
+		  "stack frame %lx is not clean\n", page_to_pfn(page));
+}
+
+/* What the switch must not do: park when another CPU may run the task. */
+struct late_park {
+	struct irq_work		work;
+	struct dynamic_stack	*ds;
+	unsigned long		sp;
+};
+
+static DEFINE_PER_CPU(struct late_park, late_park);
+
+static void late_park_fn(struct irq_work *work)
+{
+	struct late_park *late = container_of(work, struct late_park, work);
+
+	mdelay(READ_ONCE(dynamic_stack_delay));
+	dstack_park(late->ds, late->sp);
+}
+
+static void dstack_park_late(struct dynamic_stack *ds, unsigned long sp)
+{
+	struct late_park *late = this_cpu_ptr(&late_park);
+
+	if (irq_work_is_busy(&late->work))
+		return;
+	late->work = IRQ_WORK_INIT_HARD(late_park_fn);
+	late->ds = ds;
+	late->sp = sp;
+	irq_work_queue(&late->work);
+}
+
+/* What the switch must not do: another frame, while a TLB may know the old one. */
+static void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i)
+{
+	struct page *page;
+
+	if (!kstack_pool_take(&page, 1, true))
+		return;
+	dstack_set_owner(NULL, ds->page[i]);
+	clear_highpage(ds->page[i]);
+	kstack_pool_put(&ds->page[i], 1);
+	ds->page[i] = page;
+	dstack_set_owner(ds, page);
+	ds->saved[i] = mk_pte(page, DYNAMIC_STACK_PROT);
+}
+#else
+static inline void dstack_park_late(struct dynamic_stack *ds, unsigned long sp) { }
+static inline void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i) { }
 #endif
+
+/**
+ * dstack_vm_event - sum of a gauge that is kept as a vm event
+ * @item: the event
+ *
+ * Each CPU counts up and down, so only the sum is meaningful; an offline CPU's
+ * part has been folded into another's. Exact if nothing moves meanwhile.
+ */
+unsigned long dstack_vm_event(enum vm_event_item item)
+{
+	long nr = 0;
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		nr += per_cpu(vm_event_states, cpu).event[item];
+	return max(nr, 0L);
+}
 
 /*
  * Who may use the last frames of a pool: tasks that memory reclaim, and so
@@ -123,16 +206,29 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	if (!kstack_pool_take(frame, need, dstack_privileged(next))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
-		return false;
+		return dstack_planted(HALF);
 	}
 
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		if (ds->page[i])
 			continue;
+		dstack_check_clean(frame[nr]);
 		ds->page[i] = frame[nr++];
 		dstack_set_owner(ds, ds->page[i]);
 	}
 	return true;
+}
+
+/**
+ * dynamic_stack_runnable - can a task run on this CPU without any new frame?
+ * @tsk: a task on this CPU's runqueue
+ *
+ * Context: runqueue lock held, interrupts off.
+ * Return: true if its stack is complete, or all its frames are there.
+ */
+bool dynamic_stack_runnable(struct task_struct *tsk)
+{
+	return !tsk->dynamic_stack || dstack_held(tsk->dynamic_stack) == DSTACK_PAGES;
 }
 
 /*
@@ -148,6 +244,10 @@ void dstack_map_pages(struct dynamic_stack *ds)
 
 		if (ds->mapped & BIT(i))
 			continue;
+		if (dstack_planted(HALF) && !ds->page[i])
+			continue;
+		if (dstack_planted(FRESH_FRAME) && (ds->parked & BIT(i)))
+			dstack_replace_frame(ds, i);
 
 		dstack_check_owner(ds, ds->page[i]);
 		if (ds->parked & BIT(i)) {
@@ -157,6 +257,7 @@ void dstack_map_pages(struct dynamic_stack *ds)
 			pte = mk_pte(ds->page[i], DYNAMIC_STACK_PROT);
 			if (dstack_planted(PRESET_ACCESSED))
 				pte = pte_mkyoung(pte);
+			VM_WARN_ON_ONCE(pte_young(pte));
 			fresh++;
 		}
 		set_pte(ds->ptep + i, pte);
@@ -246,6 +347,22 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 }
 
 /**
+ * dstack_may_shrink - may a task's stack be shrunk now?
+ * @tsk: the task; its stack is managed
+ *
+ * A dying task gives its whole stack back soon. A task in direct reclaim, and
+ * an OOM victim, must not have to wait for a frame.
+ */
+bool dstack_may_shrink(struct task_struct *tsk)
+{
+	if (tsk->dynamic_stack->keep)
+		return false;
+	if (unlikely(tsk->flags & (PF_EXITING | PF_MEMALLOC)))
+		return false;
+	return (tsk->flags & PF_KTHREAD) || likely(!tsk_is_oom_victim(tsk));
+}
+
+/**
  * __dynamic_stack_switched_out - a task has left its stack
  * @prev: the task; its stack is managed
  *
@@ -257,20 +374,25 @@ void __dynamic_stack_switched_out(struct task_struct *prev)
 	struct dynamic_stack *ds = prev->dynamic_stack;
 	bool queue = false;
 
-	if (ds->keep)
+	if (!dstack_may_shrink(prev))
 		return;
 	/*
-	 * A dying task gives its whole stack back soon. A task in direct
-	 * reclaim, and an OOM victim, must not have to wait for a frame.
+	 * Only now, and not in fork(), may the collector find the task: before
+	 * that its reference counts and locks may be copies of the parent's,
+	 * and a fork that fails frees it without a look at them.
 	 */
-	if (unlikely(prev->flags & (PF_EXITING | PF_MEMALLOC)))
-		return;
-	if (unlikely(!(prev->flags & PF_KTHREAD) && tsk_is_oom_victim(prev)))
-		return;
+	if (unlikely(!ds->task)) {
+		raw_spin_lock(&ds->lock);
+		ds->task = prev;
+		raw_spin_unlock(&ds->lock);
+	}
 
 	switch (READ_ONCE(dynamic_stack_reclaim)) {
 	case DSTACK_RECLAIM_SWITCH:
-		dstack_park(ds, arch_dynamic_stack_sp(prev));
+		if (dstack_planted(LATE_PARK))
+			dstack_park_late(ds, arch_dynamic_stack_sp(prev));
+		else
+			dstack_park(ds, arch_dynamic_stack_sp(prev));
 		queue = ds->parked;
 		trace_dynamic_stack_park(prev, ds->mapped, ds->parked);
 		break;

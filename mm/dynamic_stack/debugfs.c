@@ -22,8 +22,10 @@
 static int summary_show(struct seq_file *m, void *unused)
 {
 	unsigned long pages[DSTACK_PAGES + 1] = { }, managed = 0, whole = 0, kept = 0;
+	unsigned long idle = 0;
 	struct task_struct *group, *tsk;
 	unsigned int i;
+	int cpu;
 
 	rcu_read_lock();
 	for_each_process_thread(group, tsk) {
@@ -44,10 +46,21 @@ static int summary_show(struct seq_file *m, void *unused)
 	}
 	rcu_read_unlock();
 
+	/* Not on the task list. The boot CPU's has a static stack. */
+	for_each_possible_cpu(cpu) {
+		tsk = idle_task(cpu);
+		if (tsk && tsk != &init_task)
+			idle += DSTACK_PAGES;
+	}
+
 	seq_printf(m, "enabled %d\n", dynamic_stack_enabled());
 	seq_printf(m, "managed %lu\nkept %lu\nwhole %lu\n", managed, kept, whole);
 	for (i = 1; i <= DSTACK_PAGES; i++)
 		seq_printf(m, "pages_%u %lu\n", i, pages[i]);
+	seq_printf(m, "parked_pages %lu\npool_pages %lu\n", dstack_vm_event(NR_KSTACK_PARKED),
+		   dstack_vm_event(NR_KSTACK_POOL));
+	seq_printf(m, "cached_pages %lu\nidle_pages %lu\n",
+		   dynamic_stack_enabled() ? dstack_cached_pages() : 0, idle);
 	seq_printf(m, "stack_pages %lu\n", DSTACK_PAGES);
 	seq_printf(m, "descriptor_bytes %zu\n", sizeof(struct dynamic_stack));
 	return 0;

@@ -104,32 +104,41 @@ static inline bool dstack_complete(const struct dynamic_stack *ds)
  * Without CONFIG_DYNAMIC_STACK_DEBUG the compiler drops all of it.
  */
 enum dynamic_stack_plant {
-	DSTACK_PLANT_NO_FLUSH,		/* collect without a shootdown */
-	DSTACK_PLANT_FRESH_FRAME,	/* parked frame replaced at switch-in */
-	DSTACK_PLANT_IGNORE_ACCESSED,	/* a touched page is taken as clean */
-	DSTACK_PLANT_IGNORE_SEQ,	/* collect although the task ran */
-	DSTACK_PLANT_ABOVE_SP,		/* park one page too many */
-	DSTACK_PLANT_PRESET_ACCESSED,	/* fresh PTE with A=1 */
-	DSTACK_PLANT_NO_ZERO,		/* collected frame not cleared */
-	DSTACK_PLANT_LEAK,		/* a collected frame gets lost */
-	DSTACK_PLANT_COUNTER,		/* a gauge is not updated */
-	DSTACK_PLANT_HALF,		/* populate half-way when frames are short */
+	DSTACK_PLANT_NO_FLUSH,		/* 0 collect without a shootdown */
+	DSTACK_PLANT_FRESH_FRAME,	/* 1 parked frame replaced at switch-in */
+	DSTACK_PLANT_IGNORE_ACCESSED,	/* 2 a touched page is taken as clean */
+	DSTACK_PLANT_IGNORE_SEQ,	/* 3 collect although the task ran */
+	DSTACK_PLANT_ABOVE_SP,		/* 4 park one page too many */
+	DSTACK_PLANT_PRESET_ACCESSED,	/* 5 fresh PTE with A=1 */
+	DSTACK_PLANT_NO_ZERO,		/* 6 collected frame not cleared */
+	DSTACK_PLANT_LEAK,		/* 7 a collected frame gets lost */
+	DSTACK_PLANT_COUNTER,		/* 8 a gauge is not updated */
+	DSTACK_PLANT_HALF,		/* 9 populate half-way when frames are short */
+	DSTACK_PLANT_NO_EXCLUSION,	/* 10 collect by the sequence number alone */
+	DSTACK_PLANT_LATE_PARK,		/* 11 park after on_cpu is cleared */
 };
 
 #ifdef CONFIG_DYNAMIC_STACK_DEBUG
 extern unsigned long dynamic_stack_plant;
+extern unsigned int dynamic_stack_delay;
 #define dstack_planted(bug)	\
 	unlikely(READ_ONCE(dynamic_stack_plant) & BIT(DSTACK_PLANT_##bug))
 void dstack_check_owner(struct dynamic_stack *ds, struct page *page);
 void dstack_set_owner(struct dynamic_stack *ds, struct page *page);
+void dstack_check_clean(struct page *page);
+void dstack_delay(void);
 #else
 #define dstack_planted(bug)	(false)
 static inline void dstack_check_owner(struct dynamic_stack *ds, struct page *page) { }
 static inline void dstack_set_owner(struct dynamic_stack *ds, struct page *page) { }
+static inline void dstack_check_clean(struct page *page) { }
+static inline void dstack_delay(void) { }
 #endif
 
 /* core.c */
+unsigned long dstack_vm_event(enum vm_event_item item);
 void dstack_map_pages(struct dynamic_stack *ds);
+bool dstack_may_shrink(struct task_struct *tsk);
 void dstack_park(struct dynamic_stack *ds, unsigned long sp);
 
 /* pool.c */
@@ -157,5 +166,6 @@ int kstack_collect_init(void);
 int dstack_stack_init(void);
 void dstack_put(struct dynamic_stack *ds);
 void dstack_charge(struct dynamic_stack *ds);
+unsigned long dstack_cached_pages(void);
 
 #endif /* _MM_DYNAMIC_STACK_INTERNAL_H */

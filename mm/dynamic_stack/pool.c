@@ -18,6 +18,7 @@
 #include <linux/fault-inject.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
+#include <linux/hrtimer.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
 #include <linux/percpu.h>
@@ -41,6 +42,8 @@ unsigned int kstack_pool_high __read_mostly = 24 * DSTACK_MAX_NEED;
  * @starved: a task could not be run for want of frames. Whoever adds frames
  *	reschedules the CPU; since both look under @lock, none is missed.
  * @kicked: @kick is on its way or kstackd is at work
+ * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
+ * @online: @frame may be filled
  * @frame: the frames, last in, first out
  * @cpu: whose pool this is
  * @node: its NUMA node
@@ -53,6 +56,8 @@ struct kstack_pool {
 	unsigned int		nr;
 	bool			starved;
 	bool			kicked;
+	bool			backoff;
+	bool			online;
 	struct page		*frame[POOL_CAPACITY];
 
 	int			cpu;
@@ -196,7 +201,8 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged)
 	} else {
 		pool->starved = true;
 	}
-	if (!taken || (pool->nr < kstack_pool_low && !pool->kicked)) {
+	/* While it is kicked, kstackd looks again before it goes to sleep. */
+	if (!pool->kicked && (!taken || pool->nr < kstack_pool_low)) {
 		pool->kicked = true;
 		kick = true;
 	}
@@ -251,14 +257,14 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 		irq_work_queue(&pool->kick);
 }
 
-/* Add one frame to a pool from thread context. False: the pool is full. */
+/* Add one frame to a pool from thread context. False: it is full or offline. */
 static bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
 {
 	bool resched = false, added = false;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	if (pool->nr < READ_ONCE(kstack_pool_high)) {
+	if (pool->online && pool->nr < READ_ONCE(kstack_pool_high)) {
 		pool->frame[pool->nr++] = page;
 		__count_vm_event(NR_KSTACK_POOL);
 		added = true;
@@ -303,7 +309,7 @@ static void kstack_kick(struct irq_work *work)
 
 	if (resched)
 		dynamic_stack_resched(pool->cpu);
-	if (fill)
+	if (fill && !READ_ONCE(pool->backoff))
 		wake_up_process(pool->kstackd);
 }
 
@@ -416,8 +422,13 @@ static int kstackd(void *arg)
 		bool filled, again, resched;
 
 		set_current_state(TASK_IDLE);
-		if (kthread_should_stop())
-			break;
+		if (kthread_should_stop() || kthread_should_park()) {
+			__set_current_state(TASK_RUNNING);
+			if (kthread_should_stop())
+				return 0;
+			kthread_parkme();
+			continue;
+		}
 		if (!READ_ONCE(pool->kicked)) {
 			schedule();
 			continue;
@@ -431,16 +442,24 @@ static int kstackd(void *arg)
 		/* Whoever came in the meantime did not kick again. */
 		again = pool->starved || pool->nr < kstack_pool_low;
 		pool->kicked = again;
+		pool->backoff = again && !filled;
 		raw_spin_unlock_irq(&pool->lock);
 		if (resched)
 			dynamic_stack_resched(pool->cpu);
 
-		/* Nothing to be had now. Don't spin at real-time priority. */
-		if (again && !filled)
-			schedule_timeout_idle(1);
+		/*
+		 * Nothing to be had now. Don't spin at real-time priority. A
+		 * hrtimer: a timer may need ksoftirqd, which may be queued
+		 * behind the very task that starves.
+		 */
+		if (again && !filled) {
+			ktime_t delay = ms_to_ktime(1);
+
+			set_current_state(TASK_IDLE);
+			schedule_hrtimeout(&delay, HRTIMER_MODE_REL_HARD);
+			WRITE_ONCE(pool->backoff, false);
+		}
 	}
-	__set_current_state(TASK_RUNNING);
-	return 0;
 }
 
 /**
@@ -574,6 +593,13 @@ bool kstack_refill_sleeping(void)
 	return true;
 }
 
+static void kstack_pool_set_online(struct kstack_pool *pool, bool online)
+{
+	raw_spin_lock_irq(&pool->lock);
+	pool->online = online;
+	raw_spin_unlock_irq(&pool->lock);
+}
+
 static void kstack_pool_drain(struct kstack_pool *pool)
 {
 	struct page *page;
@@ -584,8 +610,6 @@ static void kstack_pool_drain(struct kstack_pool *pool)
 
 /*
  * Before a CPU comes up: it gets a pool that can serve it, or doesn't come up.
- * Not an smpboot thread: those are parked while the CPU goes down, when it may
- * still have to get a task off the CPU that needs frames to be pushed.
  */
 static int kstack_cpu_prepare(unsigned int cpu)
 {
@@ -595,6 +619,7 @@ static int kstack_cpu_prepare(unsigned int cpu)
 
 	pool->cpu = cpu;
 	pool->node = cpu_to_mem(cpu);
+	kstack_pool_set_online(pool, true);
 	while (READ_ONCE(pool->nr) < kstack_pool_low) {
 		struct page *page = NULL;
 
@@ -608,23 +633,25 @@ static int kstack_cpu_prepare(unsigned int cpu)
 		}
 	}
 
-	tsk = kthread_create_on_node(kstackd, pool, pool->node, "kstackd/%u", cpu);
+	tsk = kthread_create_on_cpu(kstackd, pool, cpu, "kstackd/%u");
 	if (IS_ERR(tsk)) {
 		err = PTR_ERR(tsk);
 		goto drain;
 	}
+	kthread_set_per_cpu(tsk, cpu);
 	err = dynamic_stack_keep(tsk);
 	if (err) {
 		kthread_stop(tsk);
 		goto drain;
 	}
-	kthread_bind(tsk, cpu);
-	kthread_set_per_cpu(tsk, cpu);
+	/* Until the CPU is up. */
+	kthread_park(tsk);
 	pool->kstackd = tsk;
 	return 0;
 
 drain:
 	pr_warn("no stack frames for CPU %u, it stays offline\n", cpu);
+	kstack_pool_set_online(pool, false);
 	kstack_pool_drain(pool);
 	return err;
 }
@@ -635,9 +662,27 @@ static int kstack_cpu_dead(unsigned int cpu)
 
 	kthread_stop(pool->kstackd);
 	pool->kstackd = NULL;
+	kstack_pool_set_online(pool, false);
 	kstack_pool_drain(pool);
 	pool->starved = false;
 	pool->kicked = false;
+	return 0;
+}
+
+/*
+ * The first that runs on a CPU that comes up, and the last on one that goes
+ * down, after the scheduler has moved everyone else away: until then a task
+ * may need frames to get off the CPU. That is too late for an smpboot thread.
+ */
+static int kstack_cpu_online(unsigned int cpu)
+{
+	kthread_unpark(per_cpu(kstack_pool, cpu).kstackd);
+	return 0;
+}
+
+static int kstack_cpu_offline(unsigned int cpu)
+{
+	kthread_park(per_cpu(kstack_pool, cpu).kstackd);
 	return 0;
 }
 
@@ -671,7 +716,10 @@ int __init kstack_pool_init(void)
 
 	err = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "mm/dynamic_stack:prepare",
 				kstack_cpu_prepare, kstack_cpu_dead);
-	return min(err, 0);
+	if (err < 0)
+		return err;
+	return cpuhp_setup_state(CPUHP_AP_DYNAMIC_STACK, "mm/dynamic_stack:online",
+				 kstack_cpu_online, kstack_cpu_offline);
 }
 
 /** kstack_pool_show - print the state of all pools, for debugfs */

@@ -28,6 +28,8 @@ static struct kmem_cache *dstack_cachep __ro_after_init;
 
 /* Stacks of dead tasks, for the next fork on this CPU. */
 static DEFINE_PER_CPU(struct dynamic_stack *, dstack_cached[NR_CACHED]);
+/* Frames they hold. A stack may leave on another CPU: only the sum counts. */
+static DEFINE_PER_CPU(long, dstack_cached_held);
 
 /* Stacks whose address range waits for process context to be freed. */
 static LLIST_HEAD(dstack_dead);
@@ -79,8 +81,11 @@ static int dstack_charge_fork(struct dynamic_stack *ds)
 		obj_cgroup_put(objcg);
 		return err;
 	}
+	/* The collector may still have the stack from an earlier life. */
+	raw_spin_lock_irq(&ds->lock);
 	ds->objcg = objcg;
 	ds->charged = 1;
+	raw_spin_unlock_irq(&ds->lock);
 	dstack_memcg_stat(ds, objcg, 1);
 	return 0;
 }
@@ -237,6 +242,8 @@ static struct dynamic_stack *dstack_reuse(void)
 	if (!ds)
 		return NULL;
 
+	this_cpu_sub(dstack_cached_held, dstack_held(ds));
+	count_vm_events(NR_KSTACK_PARKED, hweight32(ds->parked));
 	kasan_unpoison_range((void *)ds->base, THREAD_SIZE);
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		if (ds->page[i])
@@ -262,7 +269,6 @@ static void dstack_destroy(struct dynamic_stack *ds)
 		kstack_frame_free(ds->page[i]);
 		ds->page[i] = NULL;
 	}
-	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
 	ds->mapped = 0;
 	ds->parked = 0;
 
@@ -284,13 +290,18 @@ static void dstack_release(struct dynamic_stack *ds)
 	local_irq_save(flags);
 	dstack_park(ds, ds->base + THREAD_SIZE - 1);
 	local_irq_restore(flags);
+	/* Nobody waits for these: the collector can't get them. */
+	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
 
+	/* As soon as it is in the cache, someone else may take it. */
+	this_cpu_add(dstack_cached_held, dstack_held(ds));
 	for (i = 0; i < NR_CACHED; i++) {
 		struct dynamic_stack *none = NULL;
 
 		if (this_cpu_try_cmpxchg(dstack_cached[i], &none, ds))
 			return;
 	}
+	this_cpu_sub(dstack_cached_held, dstack_held(ds));
 	dstack_destroy(ds);
 }
 
@@ -305,7 +316,6 @@ static void dstack_release(struct dynamic_stack *ds)
 int dynamic_stack_alloc(struct task_struct *tsk, int node)
 {
 	struct dynamic_stack *ds = dstack_reuse() ?: dstack_create(node);
-	unsigned long flags;
 
 	/* Don't free the parent's on an error path. */
 	tsk->dynamic_stack = NULL;
@@ -323,9 +333,6 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 	tsk->stack = ds->vm->addr;
 	tsk->stack_vm_area = ds->vm;
 	tsk->dynamic_stack = ds;
-	raw_spin_lock_irqsave(&ds->lock, flags);
-	ds->task = tsk;
-	raw_spin_unlock_irqrestore(&ds->lock, flags);
 	return 0;
 }
 
@@ -449,14 +456,22 @@ int dynamic_stack_fork(struct task_struct *tsk, bool idle)
  * @tsk: the task; the caller holds a reference on its stack
  * @index: page, counted from the lowest
  *
- * The frame may move while the caller looks at it, so this serves those who
- * scan memory and don't mind.
+ * The stack may lose the frame while the caller looks at it, so this serves
+ * those who scan memory and don't mind.
  *
- * Return: the frame, %NULL if there is none.
+ * Return: the frame with a reference, for put_page(); %NULL if there is none.
  */
 struct page *dynamic_stack_page(struct task_struct *tsk, unsigned int index)
 {
-	return READ_ONCE(tsk->dynamic_stack->page[index]);
+	struct page **slot = &tsk->dynamic_stack->page[index];
+	struct page *page = READ_ONCE(*slot);
+
+	if (!page || !get_page_unless_zero(page))
+		return NULL;
+	if (page == READ_ONCE(*slot))
+		return page;
+	put_page(page);
+	return NULL;
 }
 
 /**
@@ -475,24 +490,41 @@ unsigned long dynamic_stack_not_used(struct task_struct *tsk)
 	unsigned int i;
 
 	for (i = 0; i < DSTACK_PAGES; i++) {
-		struct page *page = READ_ONCE(ds->page[i]);
 		unsigned long *word, *end;
+		struct page *page;
 
 		if (i == READ_ONCE(ds->deepest) && i < DSTACK_PAGES - 1)
 			break;
+		page = dynamic_stack_page(tsk, i);
 		if (!page) {
 			unused += PAGE_SIZE;
 			continue;
 		}
 		word = page_address(page);
 		end = word + PAGE_SIZE / sizeof(*word);
-		for (; word < end; word++) {
-			if (READ_ONCE_NOCHECK(*word))
-				return unused;
-			unused += sizeof(*word);
-		}
+		while (word < end && !READ_ONCE_NOCHECK(*word))
+			word++;
+		unused += (void *)word - page_address(page);
+		put_page(page);
+		if (word < end)
+			break;
 	}
 	return unused;
+}
+
+/**
+ * dstack_cached_pages - number of frames that the stacks in the cache hold
+ *
+ * Return: the number, exact if nobody forks or exits meanwhile.
+ */
+unsigned long dstack_cached_pages(void)
+{
+	long nr = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		nr += per_cpu(dstack_cached_held, cpu);
+	return max(nr, 0L);
 }
 
 static int dstack_drain_cache(unsigned int cpu)
@@ -502,8 +534,10 @@ static int dstack_drain_cache(unsigned int cpu)
 	for (i = 0; i < NR_CACHED; i++) {
 		struct dynamic_stack *ds = xchg(per_cpu_ptr(&dstack_cached[i], cpu), NULL);
 
-		if (ds)
-			dstack_destroy(ds);
+		if (!ds)
+			continue;
+		this_cpu_sub(dstack_cached_held, dstack_held(ds));
+		dstack_destroy(ds);
 	}
 	return 0;
 }

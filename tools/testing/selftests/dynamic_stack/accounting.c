@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The counters tell the truth: KernelStack is what stacks, pools and the stack
+ * cache hold, before and after storms of forks and deep sleepers.
+ */
+#define _GNU_SOURCE
+#include "common.h"
+
+static long page_kib;
+
+/* Frames by the kernel's own account, and as the sum of their holders. */
+static bool balanced(char *why, size_t size)
+{
+	long kernel_stack, held = 0, pages = read_key(DEBUGFS "summary", "stack_pages");
+	long cached, idle, pool;
+	char key[32];
+	int i;
+
+	/* Fold the per-CPU parts of the memory statistics. */
+	write_file("/proc/sys/vm/stat_refresh", "1");
+	kernel_stack = read_key("/proc/meminfo", "KernelStack") / page_kib;
+	pool = vmstat("nr_kstack_pool");
+	cached = read_key(DEBUGFS "summary", "cached_pages");
+	idle = read_key(DEBUGFS "summary", "idle_pages");
+	for (i = 1; i <= pages; i++) {
+		snprintf(key, sizeof(key), "pages_%d", i);
+		held += i * read_key(DEBUGFS "summary", key);
+	}
+	snprintf(why, size, "KernelStack %ld = stacks %ld + idle %ld + pool %ld + cached %ld pages",
+		 kernel_stack, held, idle, pool, cached);
+	return kernel_stack == held + idle + pool + cached;
+}
+
+/*
+ * Tasks run between the readings, this one included, and each that does moves
+ * frames. So try a few times: a leak doesn't go away.
+ */
+static void check_balance(const char *when)
+{
+	char why[160];
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		if (balanced(why, sizeof(why)))
+			break;
+		sleep_ms(100);
+	}
+	ksft_test_result(i < 50, "%s: %s\n", when, why);
+}
+
+static void deep_child(void)
+{
+	write_file(TESTFILE, "sleep 9000 200");
+	_exit(0);
+}
+
+static void storm(int forks, bool deep)
+{
+	int i;
+
+	for (i = 0; i < forks; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			if (deep)
+				deep_child();
+			_exit(0);
+		}
+		if (pid < 0)
+			ksft_exit_fail_msg("fork: %s\n", strerror(errno));
+		if (i % 32 == 31) {
+			while (waitpid(-1, NULL, 0) > 0)
+				;
+		}
+	}
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
+int main(void)
+{
+	ksft_print_header();
+	need_feature();
+	page_kib = sysconf(_SC_PAGESIZE) / 1024;
+	ksft_set_plan(4);
+
+	check_balance("at first");
+	storm(500, false);
+	check_balance("after 500 forks");
+	storm(128, true);
+	check_balance("after 128 deep sleepers");
+	/* Wait for the collector. */
+	sleep_ms(3000);
+	ksft_test_result(vmstat("nr_kstack_parked") >= 0 && vmstat("nr_kstack_pool") >= 0,
+			 "gauges are not negative\n");
+	ksft_finished();
+}
