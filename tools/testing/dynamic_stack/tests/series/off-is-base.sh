@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# limit: 1800
+# With CONFIG_DYNAMIC_STACK=n, every object that the series touches has the same
+# code as in the base kernel, instruction by instruction.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+"$TOOLS/series" branch
+linux=$BUILD/linux
+base=$(git -C "$linux" rev-list --max-parents=0 HEAD)
+
+sources=$(git -C "$linux" diff --name-only --diff-filter=M "$base" HEAD -- '*.c' '*.S')
+# What other files include is compared where it is included; perf's and other
+# user programs' files are no kernel objects.
+objects=$(for f in $sources; do
+	case $f in
+	tools/*) ;;
+	kernel/sched/rt.c | kernel/sched/ext.c | kernel/sched/build_policy.c) echo kernel/sched/build_policy.o ;;
+	*) echo "${f%.*}.o" ;;
+	esac
+done | sort -u)
+
+"$TOOLS/build-kernel" --name off --tree "$linux" --set CONFIG_DYNAMIC_STACK=n --config-only
+"$TOOLS/build-kernel" --name off-base --base --config-only
+# Objects that this configuration has: the others can't be built on their own
+list=
+for o in $objects; do
+	case $o in
+	mm/kmemleak.o) config=DEBUG_KMEMLEAK ;;
+	arch/x86/kernel/unwind_frame.o) config=UNWINDER_FRAME_POINTER ;;
+	arch/x86/kernel/unwind_guess.o) config=UNWINDER_GUESS ;;
+	*) config= ;;
+	esac
+	if [ -n "$config" ] && ! grep -q "^CONFIG_$config=y" "$BUILD/kernel-off/.config"; then
+		echo "note: $o is not in this configuration"
+	else
+		list="$list $o"
+	fi
+done
+"$TOOLS/build-kernel" --name off --tree "$linux" --no-config --targets "$list"
+"$TOOLS/build-kernel" --name off-base --base --no-config --targets "$list"
+
+code() {
+	objdump -dr --no-show-raw-insn "$1" | sed '1,3d'
+}
+
+compared=0
+for o in $list; do
+	code "$BUILD/kernel-off-base/$o" >"$DS_TMP/base"
+	code "$BUILD/kernel-off/$o" >"$DS_TMP/off"
+	[ -s "$DS_TMP/base" ] || fail "$o: no code"
+	cmp -s "$DS_TMP/base" "$DS_TMP/off" || {
+		diff "$DS_TMP/base" "$DS_TMP/off" | head -n 20
+		fail "$o differs from the base"
+	}
+	compared=$((compared + 1))
+done
+[ "$compared" -ge 10 ] || fail "only $compared objects compared"
+
+# The comparison can fail
+if cmp -s <(code "$BUILD/kernel-off/kernel/fork.o") <(code "$BUILD/kernel-off/kernel/exit.o"); then
+	fail "two different objects compare as equal"
+fi
+echo "$compared objects have the base's code"

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * No frames for a while: tasks wait, and nothing worse. Refills fail a given
+ * number of times (fault injection), while more deep sleepers wake up and fall
+ * asleep than the pools have frames for.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "common.h"
+
+#define FAIL	"/sys/kernel/debug/fail_kstack_refill/"
+#define TASKS	200
+#define ROUNDS	10
+
+static void fail_refills(const char *times)
+{
+	write_file(FAIL "verbose", "0");
+	write_file(FAIL "interval", "1");
+	write_file(FAIL "times", times);
+	write_file(FAIL "probability", "100");
+}
+
+static int sleeper(int id)
+{
+	int i, failed = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		failed += !!write_file(TESTFILE, "sleep 11000 50");
+		sleep_ms(id % 40);
+	}
+	return failed;
+}
+
+int main(void)
+{
+	int i, status, failed = 0, lost = 0, started = 0;
+	long starved;
+
+	ksft_print_header();
+	need_feature();
+	if (access(FAIL "probability", W_OK))
+		ksft_exit_skip("no CONFIG_FAULT_INJECTION_DEBUG_FS\n");
+	ksft_set_plan(4);
+	starved = vmstat("kstack_starved");
+
+	for (i = 0; i < TASKS; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			_exit(sleeper(i));
+		}
+		started += pid > 0;
+		if (i == TASKS / 4)
+			fail_refills("20000");
+	}
+	while (wait(&status) > 0) {
+		if (WIFEXITED(status))
+			failed += WEXITSTATUS(status);
+		else
+			lost++;
+	}
+	write_file(FAIL "probability", "0");
+
+	ksft_test_result(started == TASKS, "%d of %d tasks started\n", started, TASKS);
+	ksft_test_result(!lost && !failed, "all came back with their data intact\n");
+	starved = vmstat("kstack_starved") - starved;
+	ksft_test_result(starved > 0, "some had to wait for frames (%ld times)\n", starved);
+	ksft_test_result(vmstat("kstack_fault") == 0, "no stack fault\n");
+	ksft_finished();
+}
