@@ -184,7 +184,8 @@ static int collect_take(struct task_struct *tsk, void *data)
 			continue;
 		dstack_check_owner(ds, ds->page[i]);
 		dstack_set_owner(NULL, ds->page[i]);
-		list_add(&ds->page[i]->lru, args->frames);
+		ds->page[i]->index = i;
+		list_add_tail(&ds->page[i]->lru, args->frames);
 		ds->page[i] = NULL;
 		args->nr++;
 	}
@@ -210,6 +211,25 @@ static int collect_call_take(struct task_struct *tsk, struct collect_args *args)
 	return task_call_func(tsk, collect_take, args);
 }
 
+/* A stack's lowest word in use is about to be cleared. Remember where it was. */
+static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frames)
+{
+	unsigned long *word, *end;
+	struct page *page;
+
+	list_for_each_entry(page, frames, lru) {
+		word = page_address(page);
+		end = word + PAGE_SIZE / sizeof(*word);
+		while (word < end && !*word)
+			word++;
+		if (word == end)
+			continue;
+		ds->unused = min_t(unsigned int, ds->unused,
+				   page->index * PAGE_SIZE + offset_in_page(word));
+		return;
+	}
+}
+
 /**
  * kstack_collect - take parked frames from sleeping tasks
  * @now: don't wait until tasks have slept long enough, or for enough frames
@@ -233,6 +253,7 @@ unsigned long kstack_collect(bool now)
 	LIST_HEAD(take);
 	LIST_HEAD(done);
 	LIST_HEAD(frames);
+	LIST_HEAD(own);
 	int cpu;
 
 	if (!mutex_trylock(&collect_mutex))
@@ -287,7 +308,7 @@ unsigned long kstack_collect(bool now)
 		count_vm_event(KSTACK_SHOOTDOWN);
 		dstack_delay();
 
-		args.frames = &frames;
+		args.frames = &own;
 		args.nr = 0;
 		list_for_each_entry_safe(ds, next, &take, list) {
 			struct task_struct *tsk = ds->task;
@@ -298,6 +319,9 @@ unsigned long kstack_collect(bool now)
 				list_move(&ds->list, &done);
 			else
 				list_move(&ds->list, &collect_active);
+			if (IS_ENABLED(CONFIG_DEBUG_STACK_USAGE))
+				collect_note_depth(ds, &own);
+			list_splice_init(&own, &frames);
 			dstack_put_task(tsk);
 		}
 		taken = args.nr;

@@ -87,14 +87,14 @@ void dstack_delay(void)
 void dstack_check_owner(struct dynamic_stack *ds, struct page *page)
 {
 	WARN_ONCE(page_private(page) != (unsigned long)ds,
-		  "stack frame %lx is owned by %lx, mapped by %px\n",
+		  "stack frame %lx is owned by %lx, mapped by %p\n",
 		  page_to_pfn(page), page_private(page), ds);
 }
 
 void dstack_set_owner(struct dynamic_stack *ds, struct page *page)
 {
 	WARN_ONCE(ds && page_private(page),
-		  "stack frame %lx changes hands from %lx to %px\n",
+		  "stack frame %lx changes hands from %lx to %p\n",
 		  page_to_pfn(page), page_private(page), ds);
 	set_page_private(page, (unsigned long)ds);
 }
@@ -159,7 +159,9 @@ static inline void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i
  * @item: the event
  *
  * Each CPU counts up and down, so only the sum is meaningful; an offline CPU's
- * part has been folded into another's. Exact if nothing moves meanwhile.
+ * part has been folded into another's.
+ *
+ * Return: the sum, exact if nothing moves meanwhile.
  */
 unsigned long dstack_vm_event(enum vm_event_item item)
 {
@@ -352,6 +354,9 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
  *
  * A dying task gives its whole stack back soon. A task in direct reclaim, and
  * an OOM victim, must not have to wait for a frame.
+ *
+ * Context: the task is off the CPU and can't start, or is being switched out.
+ * Return: true if it may.
  */
 bool dstack_may_shrink(struct task_struct *tsk)
 {

@@ -32,6 +32,8 @@ struct seq_file;
  *	waits in @page[i], with its PTE in @saved[i]
  * @seq: counts populations, so that the collector sees that the task ran
  * @deepest: lowest page index ever seen accessed
+ * @unused: bytes at the bottom that no collected frame had in use; only with
+ *	CONFIG_DEBUG_STACK_USAGE, and only the collector writes it
  * @keep: never shrink this stack again
  * @queued: on a collector list; the collector holds a reference then
  * @page: the frame of each page, NULL: the slot is empty
@@ -60,6 +62,7 @@ struct dynamic_stack {
 	unsigned int		mapped;
 	unsigned int		parked;
 	unsigned int		seq;
+	unsigned int		unused;
 	u8			deepest;
 	bool			keep;
 	bool			queued;

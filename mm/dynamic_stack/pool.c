@@ -477,7 +477,8 @@ struct task_struct *dynamic_stack_refiller(int cpu)
  * dynamic_stack_cpu_starved - is a task put off on this CPU?
  * @cpu: the CPU
  *
- * Context: any. Return: true from the moment that a task was put off until
+ * Context: any.
+ * Return: true from the moment that a task was put off until
  * the pool has enough frames again.
  */
 bool dynamic_stack_cpu_starved(int cpu)
@@ -513,7 +514,7 @@ void kstack_frames_recycle(struct list_head *frames)
 	}
 }
 
-/** kstack_overflow_nr - number of frames on the overflow lists */
+/* Number of frames on the overflow lists. */
 unsigned long kstack_overflow_nr(void)
 {
 	unsigned long nr = 0;
@@ -528,7 +529,8 @@ unsigned long kstack_overflow_nr(void)
  * kstack_overflow_trim - give overflown frames back to the page allocator
  * @keep: how many to keep on each node
  *
- * Context: process context. Return: number of frames given back.
+ * Context: process context.
+ * Return: number of frames given back.
  */
 unsigned long kstack_overflow_trim(unsigned long keep)
 {
@@ -548,7 +550,7 @@ unsigned long kstack_overflow_trim(unsigned long keep)
 	return freed;
 }
 
-/** kstack_reserve_low - has the reserve been used? */
+/* Has the reserve been used? */
 bool kstack_reserve_low(void)
 {
 	return READ_ONCE(kstack_reserve.nr) < kstack_reserve_target;
@@ -722,7 +724,7 @@ int __init kstack_pool_init(void)
 				 kstack_cpu_online, kstack_cpu_offline);
 }
 
-/** kstack_pool_show - print the state of all pools, for debugfs */
+/* Print the state of all pools, for debugfs. */
 void kstack_pool_show(struct seq_file *m)
 {
 	int cpu, node;

@@ -324,6 +324,7 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 
 	ds->keep = false;
 	ds->deepest = DSTACK_PAGES - 1;
+	ds->unused = THREAD_SIZE;
 	ds->last_out = jiffies;
 	if (dstack_charge_fork(ds)) {
 		dstack_release(ds);
@@ -478,8 +479,8 @@ struct page *dynamic_stack_page(struct task_struct *tsk, unsigned int index)
  * dynamic_stack_not_used - how much of its stack a task never used
  * @tsk: the task; the caller holds a reference on its stack
  *
- * To the word while the stack still has the frames that it was given first, to
- * the page once it went so deep that a frame was taken away.
+ * What it has now, and what the collector saw in the frames that it took. A
+ * frame that was given back without a look was never written.
  *
  * Return: number of bytes.
  */
@@ -493,8 +494,6 @@ unsigned long dynamic_stack_not_used(struct task_struct *tsk)
 		unsigned long *word, *end;
 		struct page *page;
 
-		if (i == READ_ONCE(ds->deepest) && i < DSTACK_PAGES - 1)
-			break;
 		page = dynamic_stack_page(tsk, i);
 		if (!page) {
 			unused += PAGE_SIZE;
@@ -509,7 +508,7 @@ unsigned long dynamic_stack_not_used(struct task_struct *tsk)
 		if (word < end)
 			break;
 	}
-	return unused;
+	return min_t(unsigned long, unused, READ_ONCE(ds->unused));
 }
 
 /**

@@ -65,7 +65,7 @@ static inline void arch_dynamic_stack_cpu_online(void)
 {
 	if (!dynamic_stack_enabled())
 		return;
-	smp_mb();
+	smp_mb();	/* the online mask before the TLB's content */
 	__flush_tlb_all();
 }
 

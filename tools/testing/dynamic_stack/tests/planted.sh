@@ -27,7 +27,13 @@ late-park)		bit=11 test=sleepers delay=5 ;;
 *)			echo "no such bug: $0"; exit 1 ;;
 esac
 
-"$TOOLS/build-kernel" --name debug --config debug
+# Once for a run of `check`, which is the parent
+stamp=$BUILD/.debug-built-by-$PPID
+if [ ! -e "$stamp" ]; then
+	"$TOOLS/build-kernel" --name debug --config debug
+	rm -f "$BUILD"/.debug-built-by-*
+	touch "$stamp"
+fi
 name=$(basename "$0" .sh)
 console=$BUILD/log/check/planted-$name.console
 status=0
