@@ -380,12 +380,13 @@ static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 
 /*
  * Fill a pool without sleeping: what this thread would wait for might in turn
- * wait for a stack. Return false if the pool is still below its low mark.
+ * wait for a stack. Return false if there were not enough frames.
  */
 static bool kstack_pool_fill(struct kstack_pool *pool)
 {
 	unsigned int before = READ_ONCE(pool->nr);
 	bool starved = READ_ONCE(pool->starved);
+	bool filled = true;
 	unsigned int target;
 
 	for (;;) {
@@ -401,6 +402,7 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 		if (!page) {
 			/* Let the other thread wait for memory. */
 			kstack_wake_collector();
+			filled = false;
 			break;
 		}
 		if (!kstack_pool_add(pool, page)) {
@@ -409,7 +411,7 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 		}
 	}
 	trace_dynamic_stack_refill(pool->cpu, before, READ_ONCE(pool->nr), starved);
-	return READ_ONCE(pool->nr) >= READ_ONCE(kstack_pool_low);
+	return filled;
 }
 
 static int kstackd(void *arg)
@@ -441,19 +443,20 @@ static int kstackd(void *arg)
 		resched = kstack_pool_unstarve(pool);
 		/* Whoever came in the meantime did not kick again. */
 		again = pool->starved || pool->nr < kstack_pool_low;
-		pool->kicked = again;
-		pool->backoff = again && !filled;
+		pool->kicked = again || !filled;
+		pool->backoff = !filled;
 		raw_spin_unlock_irq(&pool->lock);
 		if (resched)
 			dynamic_stack_resched(pool->cpu);
 
 		/*
-		 * Nothing to be had now. Don't spin at real-time priority. A
-		 * hrtimer: a timer may need ksoftirqd, which may be queued
-		 * behind the very task that starves.
+		 * No more to be had now. Each switch may cross the low mark, so
+		 * don't come back for each, at real-time priority. A hrtimer: a
+		 * timer may need ksoftirqd, which may be queued behind the very
+		 * task that starves.
 		 */
-		if (again && !filled) {
-			ktime_t delay = ms_to_ktime(1);
+		if (!filled) {
+			ktime_t delay = ms_to_ktime(again ? 1 : 4);
 
 			set_current_state(TASK_IDLE);
 			schedule_hrtimeout(&delay, HRTIMER_MODE_REL_HARD);

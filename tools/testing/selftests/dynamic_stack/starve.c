@@ -23,10 +23,14 @@ static void fail_refills(const char *times)
 	write_file(FAIL "probability", "100");
 }
 
-static int sleeper(int id)
+static int sleeper(int id, int go)
 {
 	int i, failed = 0;
+	char c;
 
+	/* Until the other end is closed. */
+	if (read(go, &c, 1))
+		return 1;
 	for (i = 0; i < ROUNDS; i++) {
 		failed += !!write_file(TESTFILE, "sleep 11000 50");
 		sleep_ms(id % 40);
@@ -36,7 +40,7 @@ static int sleeper(int id)
 
 int main(void)
 {
-	int i, status, failed = 0, lost = 0, started = 0;
+	int i, status, go[2], failed = 0, lost = 0, started = 0;
 	long starved;
 
 	ksft_print_header();
@@ -45,18 +49,22 @@ int main(void)
 		ksft_exit_skip("no CONFIG_FAULT_INJECTION_DEBUG_FS\n");
 	ksft_set_plan(4);
 	starved = vmstat("kstack_starved");
+	if (pipe(go))
+		ksft_exit_fail_msg("pipe: %s\n", strerror(errno));
 
 	for (i = 0; i < TASKS; i++) {
 		pid_t pid = fork();
 
 		if (!pid) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			_exit(sleeper(i));
+			close(go[1]);
+			_exit(sleeper(i, go[0]));
 		}
 		started += pid > 0;
-		if (i == TASKS / 4)
-			fail_refills("20000");
 	}
+	/* A CPU without frames tries about 3000 times a second. */
+	fail_refills("20000");
+	close(go[1]);
 	while (wait(&status) > 0) {
 		if (WIFEXITED(status))
 			failed += WEXITSTATUS(status);
