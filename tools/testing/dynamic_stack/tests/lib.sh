@@ -36,7 +36,8 @@ small_repo() {
 	mkdir -p "$DS_TMP/linux-x/kernel" "$DS_TMP/linux-x/mm" "$REPO/patches/6.12" "$REPO/mm"
 	seq -f 'int a%g;' 20 >"$DS_TMP/linux-x/kernel/a.c"
 	seq -f 'int b%g;' 20 >"$DS_TMP/linux-x/mm/b.c"
-	printf '*.o\n' >"$DS_TMP/linux-x/.gitignore"
+	# As in Debian's tree, where everything is ignored
+	printf '*.o\n/*\n' >"$DS_TMP/linux-x/.gitignore"
 	tar -C "$DS_TMP" -cf "$DS_TMP/base.tar" linux-x
 	printf 'BASE_PACKAGE=linux-x\nBASE_VERSION=1.0\nSERIES=6.12\n' >"$REPO/base.mk"
 	printf 'build/\n' >"$REPO/.gitignore"

@@ -22,7 +22,7 @@ head=$(g rev-parse HEAD)
 # 1. a commit with an edit of an old file and a new file, without trailer
 sed -i 's/b3;/three;/' "$L/mm/b.c"
 printf 'int two;\n' >"$L/mm/two.c"
-g add -A
+g add -A -f
 g commit -q -m 'mm: second patch
 
 Why it is so.
