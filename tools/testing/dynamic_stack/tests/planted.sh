@@ -3,7 +3,7 @@
 # limit: 900
 # needs: guest
 # A bug is planted (dynamic_stack.plant=), and the test that should notice must
-# notice: it fails, or the kernel warns or dies. Before that, in the same boot,
+# notice: it fails, or the kernel warns (and then stops) or dies. Before that, in the same boot,
 # the same test passes without the bug, or the result would mean nothing. Each
 # link to this file in planted/ is one bug.
 set -euo pipefail
@@ -43,6 +43,7 @@ p=/sys/module/dynamic_stack/parameters
 echo $delay >\$p/delay_ms
 /selftests/$test || { echo '@@ control failed'; exit 1; }
 echo '@@ planted'
+echo 1 >/proc/sys/kernel/panic_on_warn
 echo $((1 << bit)) >\$p/plant
 /selftests/$test || exit 1
 " || status=$?
@@ -55,8 +56,7 @@ fi
 after=$(sed '1,/^@@ planted/d' "$console")
 case $status in
 1)	echo "noticed: $(grep -m1 '^not ok' <<<"$after")" ;;
-2)	echo "noticed: the kernel died: $(grep -Em1 'BUG|Oops|double fault|panic' <<<"$after")" ;;
-4)	echo "noticed: $(grep -m1 -A1 'WARNING:' <<<"$after" | tail -n 1)" ;;
+2)	echo "noticed: the kernel died: $(grep -Em1 'WARNING:|BUG:|Oops|corruption|stack frame|panic' <<<"$after")" ;;
 0)	echo "nothing noticed the bug"; exit 1 ;;
 *)	echo "vm ended with status $status"; exit 1 ;;
 esac
