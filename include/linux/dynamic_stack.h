@@ -85,7 +85,8 @@ static inline int dynamic_stack_alloc(struct task_struct *tsk, int node) { retur
 static inline void dynamic_stack_free(struct task_struct *tsk) { }
 static inline void dynamic_stack_exit_account(struct task_struct *tsk) { }
 static inline int dynamic_stack_fork(struct task_struct *tsk, bool idle) { return 0; }
-static inline int dynamic_stack_keep(struct task_struct *tsk) { return 0; }
+/* A macro, so that not even "current" is evaluated. */
+#define dynamic_stack_keep(tsk)		({ 0; })
 static inline unsigned long dynamic_stack_not_used(struct task_struct *tsk) { return 0; }
 static inline struct page *dynamic_stack_page(struct task_struct *tsk, unsigned int index)
 {
