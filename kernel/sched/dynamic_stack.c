@@ -8,11 +8,8 @@
 #include "sched.h"
 #include "dynamic_stack.h"
 
-static bool can_run(struct rq *rq, struct task_struct *tsk)
-{
-	return tsk && task_rq(tsk) == rq && task_on_rq_queued(tsk) &&
-	       !tsk->se.sched_delayed && dynamic_stack_runnable(tsk);
-}
+/* Looks at no more than this many: the runqueue lock is held. */
+#define MAX_LOOK	32
 
 static bool throttled(struct task_struct *tsk)
 {
@@ -23,28 +20,70 @@ static bool throttled(struct task_struct *tsk)
 #endif
 }
 
-/* Looks at no more than this many: the runqueue lock is held. */
-#define MAX_LOOK	32
-
 /*
- * A fair task with a whole stack. The starved task would be picked again and
- * again, and the kworker or kswapd that is going to free memory may be behind
- * it. So it runs out of turn; its virtual time will tell.
+ * @tsk is in one of @rq's queues. A kernel thread may use frames that the
+ * starved task was refused; *@ask: if one doesn't get them, no other will.
  */
-static struct task_struct *whole_fair_task(struct rq *rq)
+static bool can_run(struct task_struct *tsk, bool *ask)
 {
-#ifdef CONFIG_SMP
-	struct task_struct *tsk;
-	int look = 0;
+	if (dynamic_stack_runnable(tsk))
+		return true;
+	if (!(tsk->flags & PF_KTHREAD) || !*ask)
+		return false;
+	*ask = dynamic_stack_reserve(tsk);
+	return *ask;
+}
 
-	list_for_each_entry(tsk, &rq->cfs_tasks, se.group_node) {
-		if (can_run(rq, tsk) && !throttled(tsk))
-			return tsk;
-		if (++look == MAX_LOOK)
-			break;
+/* The best real-time task with a whole stack: an interrupt thread, say. */
+static struct task_struct *whole_rt_task(struct rq *rq, bool *ask)
+{
+#ifndef CONFIG_RT_GROUP_SCHED
+	struct rt_prio_array *array = &rq->rt.active;
+	struct task_struct *tsk;
+	int prio, look = 0;
+
+	for_each_set_bit(prio, array->bitmap, MAX_RT_PRIO) {
+		list_for_each_entry(tsk, array->queue + prio, rt.run_list) {
+			if (can_run(tsk, ask))
+				return tsk;
+			if (++look == MAX_LOOK)
+				return NULL;
+		}
 	}
 #endif
 	return NULL;
+}
+
+/*
+ * A fair task with a whole stack, the collector if it is there. The starved
+ * task would be picked again and again, and the kworker or kswapd that is
+ * going to free memory may be behind it. So it runs out of turn; its virtual
+ * time will tell.
+ */
+static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
+{
+	struct task_struct *tsk, *collector = dynamic_stack_collector(), *found = NULL;
+
+#ifdef CONFIG_SMP
+	int look = 0;
+
+	list_for_each_entry(tsk, &rq->cfs_tasks, se.group_node) {
+		if (tsk->se.sched_delayed || throttled(tsk))
+			continue;
+		if (tsk == collector)
+			return tsk;
+		if (!found && can_run(tsk, ask))
+			found = tsk;
+		if (++look == MAX_LOOK)
+			break;
+	}
+#else
+	tsk = collector;
+	if (tsk->sched_class == &fair_sched_class && task_on_rq_queued(tsk) &&
+	    !tsk->se.sched_delayed && !throttled(tsk))
+		found = tsk;
+#endif
+	return found;
 }
 
 /**
@@ -53,8 +92,8 @@ static struct task_struct *whole_fair_task(struct rq *rq)
  * @next: the task that was picked; it stays queued where it is
  *
  * That is this CPU's refiller, so that no task of a higher class or priority
- * can keep it from helping; or the collector; or a fair task that needs no
- * frames; else idle. Whoever finds frames reschedules this CPU.
+ * can keep it from helping; or a real-time or fair task that has its frames;
+ * else idle. Whoever finds frames reschedules this CPU.
  *
  * put_prev_set_next_task() has been done for @next already, and rq->curr is
  * still the previous task, so that can't be used a second time. No next class
@@ -66,18 +105,17 @@ static struct task_struct *whole_fair_task(struct rq *rq)
 struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next)
 {
 	struct task_struct *other = dynamic_stack_refiller(cpu_of(rq));
-
-	if (!can_run(rq, other))
-		other = dynamic_stack_collector();
-	if (!can_run(rq, other))
-		other = NULL;
+	bool ask = true;
 
 	next->dl_server = NULL;
 	next->sched_class->put_prev_task(rq, next, NULL);
 
-	/* With @next back in its queue, so that the list is complete. */
+	/* Bound to this CPU, so its state is guarded by this lock. */
+	if (!other || !task_on_rq_queued(other) || task_rq(other) != rq)
+		other = NULL;
+	/* A task with another cookie must not run beside the sibling's. */
 	if (!other && !sched_core_enabled(rq))
-		other = whole_fair_task(rq);
+		other = whole_rt_task(rq, &ask) ?: whole_fair_task(rq, &ask);
 	if (!other)
 		other = rq->idle;
 	other->sched_class->set_next_task(rq, other, true);

@@ -93,7 +93,7 @@ void kstack_queue(struct dynamic_stack *ds)
  */
 static struct task_struct *dstack_get_task(struct dynamic_stack *ds, bool *orphan)
 {
-	struct task_struct *tsk;
+	struct task_struct *tsk, *put = NULL;
 	unsigned long flags;
 
 	/*
@@ -104,13 +104,19 @@ static struct task_struct *dstack_get_task(struct dynamic_stack *ds, bool *orpha
 	raw_spin_lock_irqsave(&ds->lock, flags);
 	tsk = ds->task;
 	*orphan = !tsk;
-	if (!tsk)
+	if (!tsk) {
 		ds->queued = false;
-	else if (try_get_task_stack(tsk))
+	} else {
+		/* The task first: whoever holds its stack may drop both. */
 		get_task_struct(tsk);
-	else
-		tsk = NULL;
+		if (!try_get_task_stack(tsk)) {
+			put = tsk;
+			tsk = NULL;
+		}
+	}
 	raw_spin_unlock_irqrestore(&ds->lock, flags);
+	if (put)
+		put_task_struct(put);
 	return tsk;
 }
 
@@ -285,6 +291,10 @@ unsigned long kstack_collect(bool now)
 		case COLLECT_DONE:
 			list_move(&ds->list, &done);
 			break;
+		case COLLECT_WAIT:
+			/* It may stay active for long. */
+			dstack_charge(ds);
+			break;
 		}
 		dstack_put_task(tsk);
 	}
@@ -383,25 +393,36 @@ static int kstack_period_handler(const struct ctl_table *table, int write,
 }
 #endif
 
+/* With collect_mutex, or another thread may have the stacks on its own lists. */
+static bool collect_idle(void)
+{
+	bool idle;
+	int cpu;
+
+	if (!mutex_trylock(&collect_mutex))
+		return false;
+	idle = list_empty(&collect_active);
+	for_each_possible_cpu(cpu)
+		idle &= llist_empty(per_cpu_ptr(&kstack_queued, cpu));
+	mutex_unlock(&collect_mutex);
+	return idle;
+}
+
 /*
  * Sleep for a period, or until there is something to do. An idle machine is
  * left alone: with nothing queued, there is no timeout.
  */
-static void collect_sleep(void)
+static void collect_sleep(unsigned int period)
 {
-	unsigned int period = READ_ONCE(kstack_collect_period) ?: COLLECT_ORPHANS_MS;
-	bool idle = list_empty(&collect_active);
-	int cpu;
-
-	WRITE_ONCE(collect_asleep, idle);
+	WRITE_ONCE(collect_asleep, true);
 	/* Pairs with the llist_add() in kstack_queue(), which is a full barrier. */
 	smp_mb();
-	for_each_possible_cpu(cpu)
-		idle &= llist_empty(per_cpu_ptr(&kstack_queued, cpu));
+	if (!collect_idle())
+		WRITE_ONCE(collect_asleep, false);
 
 	set_current_state(TASK_IDLE);
 	if (!READ_ONCE(collect_requested)) {
-		if (!idle)
+		if (!READ_ONCE(collect_asleep) && !READ_ONCE(collect_queued))
 			schedule_timeout(msecs_to_jiffies(period));
 		else if (!READ_ONCE(collect_queued))
 			schedule();
@@ -416,13 +437,20 @@ static void collect_sleep(void)
 
 static int kstack_collectd(void *unused)
 {
+	unsigned long last = jiffies;
+
 	for (;;) {
+		unsigned int period = READ_ONCE(kstack_collect_period) ?: COLLECT_ORPHANS_MS;
 		bool requested;
 
-		collect_sleep();
+		collect_sleep(period);
 		requested = xchg(&collect_requested, false);
 
-		kstack_collect(false);
+		/* Requests for memory may come more often. */
+		if (time_after_eq(jiffies, last + msecs_to_jiffies(period))) {
+			last = jiffies;
+			kstack_collect(false);
+		}
 		/*
 		 * Waits for memory if it must. A CPU that starves meanwhile
 		 * runs the collector from its own kstackd.

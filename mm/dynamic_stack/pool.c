@@ -42,6 +42,7 @@ unsigned int kstack_pool_high __read_mostly = 24 * DSTACK_MAX_NEED;
  * @starved: a task could not be run for want of frames. Whoever adds frames
  *	reschedules the CPU; since both look under @lock, none is missed.
  * @kicked: @kick is on its way or kstackd is at work
+ * @retry: jiffies before which kstackd need not be kicked again
  * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
  * @online: @frame may be filled
  * @frame: the frames, last in, first out
@@ -58,6 +59,7 @@ struct kstack_pool {
 	bool			kicked;
 	bool			backoff;
 	bool			online;
+	unsigned long		retry;
 	struct page		*frame[POOL_CAPACITY];
 
 	int			cpu;
@@ -202,7 +204,8 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged)
 		pool->starved = true;
 	}
 	/* While it is kicked, kstackd looks again before it goes to sleep. */
-	if (!pool->kicked && (!taken || pool->nr < kstack_pool_low)) {
+	if (!pool->kicked && (!taken || (pool->nr < kstack_pool_low &&
+					 time_after_eq(jiffies, pool->retry)))) {
 		pool->kicked = true;
 		kick = true;
 	}
@@ -313,6 +316,12 @@ static void kstack_kick(struct irq_work *work)
 		wake_up_process(pool->kstackd);
 }
 
+/* Filled, a pool can both give and take. Both marks may change at any time. */
+static unsigned int kstack_pool_target(void)
+{
+	return (READ_ONCE(kstack_pool_low) + READ_ONCE(kstack_pool_high)) / 2;
+}
+
 /* A frame from anywhere that costs nobody anything. */
 static struct page *kstack_find_frame(struct kstack_pool *pool)
 {
@@ -373,8 +382,13 @@ static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 	}
 
 	page = kstack_list_del(&kstack_reserve);
-	if (page || kstack_should_fail())
+	if (page) {
+		/* To fill it up again. */
+		kstack_wake_collector();
 		return page;
+	}
+	if (kstack_should_fail())
+		return NULL;
 	return kstack_frame_alloc(pool->node, GFP_NOWAIT | __GFP_MEMALLOC);
 }
 
@@ -387,21 +401,19 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 	unsigned int before = READ_ONCE(pool->nr);
 	bool starved = READ_ONCE(pool->starved);
 	bool filled = true;
-	unsigned int target;
 
 	for (;;) {
 		struct page *page;
 
-		/* Both marks may change under us; the pool must end up between. */
-		target = (READ_ONCE(kstack_pool_low) + READ_ONCE(kstack_pool_high)) / 2;
-		if (READ_ONCE(pool->nr) >= target)
+		if (READ_ONCE(pool->nr) >= kstack_pool_target())
 			break;
 		page = kstack_find_frame(pool);
 		if (!page && READ_ONCE(pool->nr) < POOL_MIN + DSTACK_MAX_NEED)
 			page = kstack_find_frame_hard(pool);
 		if (!page) {
 			/* Let the other thread wait for memory. */
-			kstack_wake_collector();
+			if (READ_ONCE(pool->nr) < READ_ONCE(kstack_pool_low))
+				kstack_wake_collector();
 			filled = false;
 			break;
 		}
@@ -443,20 +455,21 @@ static int kstackd(void *arg)
 		resched = kstack_pool_unstarve(pool);
 		/* Whoever came in the meantime did not kick again. */
 		again = pool->starved || pool->nr < kstack_pool_low;
-		pool->kicked = again || !filled;
-		pool->backoff = !filled;
+		pool->kicked = again;
+		pool->backoff = again && !filled;
+		/* Each switch may cross the low mark: don't come back for each. */
+		pool->retry = jiffies + !filled;
 		raw_spin_unlock_irq(&pool->lock);
 		if (resched)
 			dynamic_stack_resched(pool->cpu);
 
 		/*
-		 * No more to be had now. Each switch may cross the low mark, so
-		 * don't come back for each, at real-time priority. A hrtimer: a
-		 * timer may need ksoftirqd, which may be queued behind the very
-		 * task that starves.
+		 * Nothing to be had now. Don't spin at real-time priority. A
+		 * hrtimer: a timer may need ksoftirqd, which may be queued
+		 * behind the very task that starves.
 		 */
-		if (!filled) {
-			ktime_t delay = ms_to_ktime(again ? 1 : 4);
+		if (again && !filled) {
+			ktime_t delay = ms_to_ktime(1);
 
 			set_current_state(TASK_IDLE);
 			schedule_hrtimeout(&delay, HRTIMER_MODE_REL_HARD);
@@ -559,15 +572,15 @@ bool kstack_reserve_low(void)
 	return READ_ONCE(kstack_reserve.nr) < kstack_reserve_target;
 }
 
-/* A CPU whose pool kstackd could not fill. */
-static struct kstack_pool *kstack_pool_short(void)
+/* A CPU whose pool has less than @nr frames. */
+static struct kstack_pool *kstack_pool_short(unsigned int nr)
 {
 	int cpu;
 
 	for_each_online_cpu(cpu) {
 		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
 
-		if (READ_ONCE(pool->nr) < READ_ONCE(kstack_pool_low))
+		if (READ_ONCE(pool->online) && READ_ONCE(pool->nr) < nr)
 			return pool;
 	}
 	return NULL;
@@ -584,7 +597,10 @@ bool kstack_refill_sleeping(void)
 	struct kstack_pool *pool;
 	struct page *page;
 
-	while ((pool = kstack_pool_short()) || kstack_reserve_low()) {
+	/* Those in need first, then the reserve, then some more for each. */
+	while ((pool = kstack_pool_short(READ_ONCE(kstack_pool_low))) ||
+	       kstack_reserve_low() ||
+	       (pool = kstack_pool_short(kstack_pool_target()))) {
 		int node = pool ? pool->node : numa_node_id();
 
 		page = kstack_should_fail() ? NULL : kstack_frame_alloc(node, GFP_KERNEL);

@@ -36,6 +36,12 @@ static LLIST_HEAD(dstack_dead);
 static void dstack_free_dead(struct work_struct *work);
 static DECLARE_WORK(dstack_dead_work, dstack_free_dead);
 
+static void dstack_kick_dead(struct irq_work *work)
+{
+	schedule_work(&dstack_dead_work);
+}
+static struct irq_work dstack_dead_kick = IRQ_WORK_INIT_HARD(dstack_kick_dead);
+
 /**
  * dstack_put - drop a reference to a descriptor
  * @ds: the descriptor
@@ -114,6 +120,8 @@ void dstack_charge(struct dynamic_stack *ds)
 	raw_spin_unlock_irqrestore(&ds->lock, flags);
 	if (!objcg)
 		return;
+	if (held == was)
+		goto put;
 
 	if (held > was)
 		obj_cgroup_charge(objcg, GFP_NOWAIT | __GFP_NOFAIL, (held - was) * PAGE_SIZE);
@@ -131,6 +139,7 @@ void dstack_charge(struct dynamic_stack *ds)
 		obj_cgroup_uncharge(objcg, (was - held) * PAGE_SIZE);
 	else if (!done && held > was)
 		obj_cgroup_uncharge(objcg, (held - was) * PAGE_SIZE);
+put:
 	obj_cgroup_put(objcg);
 }
 #else
@@ -272,9 +281,13 @@ static void dstack_destroy(struct dynamic_stack *ds)
 	ds->mapped = 0;
 	ds->parked = 0;
 
-	/* The address range needs process context. */
+	/*
+	 * The address range needs process context, and a work item can't be
+	 * queued from here: a tracing program that put the last reference may
+	 * hold the runqueue lock.
+	 */
 	if (llist_add(&ds->dead, &dstack_dead))
-		schedule_work(&dstack_dead_work);
+		irq_work_queue(&dstack_dead_kick);
 }
 
 /* Nobody runs on the stack any more. It goes to the cache, or is freed. */
