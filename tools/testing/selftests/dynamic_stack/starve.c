@@ -3,8 +3,6 @@
  * No frames for a while: tasks wait, and nothing worse. Refills fail a given
  * number of times (fault injection), while more deep sleepers wake up and fall
  * asleep than the pools have frames for.
- *
- * vm: --kernel build/kernel-debug/arch/x86/boot/bzImage
  */
 #define _GNU_SOURCE
 #include <sched.h>
