@@ -84,7 +84,6 @@ static int create_irq_thread(unsigned int id)
 }
 
 struct census_work {
-	struct kthread_work	kwork;
 	struct work_struct	work;
 	struct completion	done;
 };
