@@ -147,19 +147,7 @@ static int test_show(struct seq_file *m, void *unused)
 		seq_printf(m, "%lx%c", page_to_pfn(ds->page[i]), i ? ' ' : '\n');
 	return 0;
 }
-
-static int test_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, test_show, NULL);
-}
-
-static const struct file_operations test_fops = {
-	.open		= test_open,
-	.read		= seq_read,
-	.write		= test_write,
-	.llseek		= seq_lseek,
-	.release	= single_release,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(test);
 
 static int __init test_deep_init(void)
 {

@@ -183,19 +183,7 @@ static int kthreads_show(struct seq_file *m, void *unused)
 		seq_printf(m, "%s %u\n", kind_names[kind], created[kind]);
 	return 0;
 }
-
-static int kthreads_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, kthreads_show, NULL);
-}
-
-static const struct file_operations kthreads_fops = {
-	.open		= kthreads_open,
-	.read		= seq_read,
-	.write		= kthreads_write,
-	.llseek		= seq_lseek,
-	.release	= single_release,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(kthreads);
 
 static int __init test_kthreads_init(void)
 {
