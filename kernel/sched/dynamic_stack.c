@@ -34,21 +34,62 @@ static bool can_run(struct task_struct *tsk, bool *ask)
 	return *ask;
 }
 
+/* The deadline task with a whole stack that is due first. */
+static struct task_struct *whole_dl_task(struct rq *rq, bool *ask)
+{
+	struct rb_node *node;
+	int look = 0;
+
+	for (node = rb_first_cached(&rq->dl.root); node && look < MAX_LOOK;
+	     node = rb_next(node), look++) {
+		struct sched_dl_entity *dl_se = rb_entry(node, struct sched_dl_entity, rb_node);
+		struct task_struct *tsk = container_of(dl_se, struct task_struct, dl);
+
+		if (!dl_server(dl_se) && can_run(tsk, ask))
+			return tsk;
+	}
+	return NULL;
+}
+
+#ifndef CONFIG_RT_GROUP_SCHED
+static struct task_struct *whole_task_in(struct list_head *queue, int *look, bool *ask)
+{
+	struct task_struct *tsk;
+
+	list_for_each_entry(tsk, queue, rt.run_list) {
+		if (can_run(tsk, ask))
+			return tsk;
+		if (++*look == MAX_LOOK)
+			break;
+	}
+	return NULL;
+}
+#endif
+
 /* The best real-time task with a whole stack: an interrupt thread, say. */
 static struct task_struct *whole_rt_task(struct rq *rq, bool *ask)
 {
 #ifndef CONFIG_RT_GROUP_SCHED
 	struct rt_prio_array *array = &rq->rt.active;
-	struct task_struct *tsk;
+	struct task_struct *tsk, *kstackd;
 	int prio, look = 0;
 
+	/*
+	 * Where a spinlock can be waited for, kstackd may wait for the page
+	 * allocator's. Its owner is whole, and has kstackd's priority then.
+	 */
+	kstackd = dynamic_stack_refiller(cpu_of(rq));
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) && kstackd && rt_prio(kstackd->prio)) {
+		tsk = whole_task_in(array->queue + kstackd->prio, &look, ask);
+		if (tsk)
+			return tsk;
+		look = 0;
+	}
+
 	for_each_set_bit(prio, array->bitmap, MAX_RT_PRIO) {
-		list_for_each_entry(tsk, array->queue + prio, rt.run_list) {
-			if (can_run(tsk, ask))
-				return tsk;
-			if (++look == MAX_LOOK)
-				return NULL;
-		}
+		tsk = whole_task_in(array->queue + prio, &look, ask);
+		if (tsk || look == MAX_LOOK)
+			return tsk;
 	}
 #endif
 	return NULL;
@@ -92,8 +133,8 @@ static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
  * @next: the task that was picked; it stays queued where it is
  *
  * That is this CPU's refiller, so that no task of a higher class or priority
- * can keep it from helping; or a real-time or fair task that has its frames;
- * else idle. Whoever finds frames reschedules this CPU.
+ * can keep it from helping; or a deadline, real-time or fair task that has its
+ * frames; else idle. Whoever finds frames reschedules this CPU.
  *
  * put_prev_set_next_task() has been done for @next already, and rq->curr is
  * still the previous task, so that can't be used a second time. No next class
@@ -109,13 +150,19 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 
 	next->dl_server = NULL;
 	next->sched_class->put_prev_task(rq, next, NULL);
+#ifdef CONFIG_SCHED_CLASS_EXT
+	/* A CPU may be waiting, with interrupts off, for this one to have picked. */
+	if (next->sched_class == &ext_sched_class)
+		smp_store_release(&rq->scx.pnt_seq, rq->scx.pnt_seq + 1);
+#endif
 
 	/* Bound to this CPU, so its state is guarded by this lock. */
 	if (!other || !task_on_rq_queued(other) || task_rq(other) != rq)
 		other = NULL;
 	/* A task with another cookie must not run beside the sibling's. */
 	if (!other && !sched_core_enabled(rq))
-		other = whole_rt_task(rq, &ask) ?: whole_fair_task(rq, &ask);
+		other = whole_dl_task(rq, &ask) ?: whole_rt_task(rq, &ask) ?:
+			whole_fair_task(rq, &ask);
 	if (!other)
 		other = rq->idle;
 	other->sched_class->set_next_task(rq, other, true);
