@@ -641,6 +641,9 @@ static int kstack_cpu_prepare(unsigned int cpu)
 	pool->cpu = cpu;
 	pool->node = cpu_to_mem(cpu);
 	kstack_pool_set_online(pool, true);
+	/* Kept over suspend, see kstack_cpu_dead(). */
+	if (pool->kstackd)
+		return 0;
 	while (READ_ONCE(pool->nr) < kstack_pool_low) {
 		struct page *page = NULL;
 
@@ -681,12 +684,15 @@ static int kstack_cpu_dead(unsigned int cpu)
 {
 	struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
 
-	kthread_stop(pool->kstackd);
-	pool->kstackd = NULL;
 	kstack_pool_set_online(pool, false);
-	kstack_pool_drain(pool);
 	pool->starved = false;
 	pool->kicked = false;
+	/* Resume must not fail for want of memory: keep what it needs. */
+	if (cpuhp_tasks_frozen && READ_ONCE(pool->nr) >= kstack_pool_low)
+		return 0;
+	kthread_stop(pool->kstackd);
+	pool->kstackd = NULL;
+	kstack_pool_drain(pool);
 	return 0;
 }
 
