@@ -9,13 +9,101 @@
 #ifndef _LINUX_DYNAMIC_STACK_H
 #define _LINUX_DYNAMIC_STACK_H
 
-#include <linux/jump_label.h>
 #include <linux/sched.h>
 
 struct dynamic_stack;
 struct page;
 
 #ifdef CONFIG_DYNAMIC_STACK
+
+#include <linux/bits.h>
+#include <linux/jiffies.h>
+#include <linux/jump_label.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/mm_types.h>
+#include <linux/refcount.h>
+#include <linux/spinlock_types.h>
+#include <linux/thread_info.h>
+
+struct obj_cgroup;
+
+#define DSTACK_PAGES	(THREAD_SIZE / PAGE_SIZE)
+#define DSTACK_ALL	GENMASK(DSTACK_PAGES - 1, 0)
+
+/**
+ * struct dynamic_stack - a managed kernel stack
+ * @ptep: PTE of the lowest page. THREAD_ALIGN keeps the others behind it.
+ * @base: lowest address of the stack
+ * @mapped: bit i is set: page i is present
+ * @parked: bit i is set: page i is not present, its frame was touched and
+ *	waits in @page[i], with its PTE in @saved[i]
+ * @seq: counts populations, so that the collector sees that the task ran
+ * @deepest: lowest page index ever seen accessed
+ * @keep: never shrink this stack again
+ * @queued: on a collector list; the collector holds a reference then
+ * @last_out: jiffies when the task last left the CPU
+ * @task: the owner, from its first switch until it gives up the stack, or NULL
+ * @page: the frame of each page, NULL: the slot is empty
+ * @saved: PTE value of a parked page
+ * @unused: bytes at the bottom that no collected frame had in use; only with
+ *	CONFIG_DEBUG_STACK_USAGE, and only the collector writes it
+ * @snap: collector's copy of @seq
+ * @node: link in a CPU's list of stacks for the collector
+ * @dead: link in the list of stacks to free
+ * @list: link in the collector's own lists
+ * @vm: the stack's address range
+ * @node_id: NUMA node of the top page
+ * @lock: guards @task, @objcg, @charged
+ * @objcg: whom the frames are charged to, NULL: nobody
+ * @charged: number of frames charged to @objcg
+ * @ref: one for the owner or the stack cache, one while queued
+ *
+ * But for @task, the members up to @snap are written by the CPU that switches to or from the
+ * task, under its runqueue lock, and by callbacks of task_call_func() on it
+ * while it is off the CPU. Each of the two keeps the other out, so they need
+ * neither a lock nor atomics of their own.
+ */
+struct dynamic_stack {
+	pte_t			*ptep;
+	unsigned long		base;
+	unsigned int		mapped;
+	unsigned int		parked;
+	unsigned int		seq;
+	u8			deepest;
+	bool			keep;
+	bool			queued;
+	unsigned long		last_out;
+	struct task_struct	*task;
+	struct page		*page[DSTACK_PAGES];
+	pte_t			saved[DSTACK_PAGES];
+	unsigned int		unused;
+	unsigned int		snap;
+
+	struct llist_node	node;
+	struct llist_node	dead;
+	struct list_head	list;
+	struct vm_struct	*vm;
+	int			node_id;
+	raw_spinlock_t		lock;
+	struct obj_cgroup	*objcg;
+	unsigned int		charged;
+	refcount_t		ref;
+};
+
+enum dynamic_stack_reclaim {
+	DSTACK_RECLAIM_SWITCH,
+	DSTACK_RECLAIM_SLEEP,
+	DSTACK_RECLAIM_NEVER,
+};
+
+extern unsigned int dynamic_stack_reclaim;
+
+/* All pages are present. */
+static __always_inline bool dstack_complete(const struct dynamic_stack *ds)
+{
+	return ds->mapped == DSTACK_ALL;
+}
 
 DECLARE_STATIC_KEY_FALSE(dynamic_stack_key);
 
@@ -50,21 +138,33 @@ void __dynamic_stack_switched_out(struct task_struct *prev);
  * The three steps of a switch. The scheduler reserves the frames for the task
  * that it picked; the architecture maps them before it loads the task's stack
  * pointer, and says when the CPU has left the previous task's stack.
+ *
+ * A task that runs again soon costs no more than the tests here: its stack is
+ * still whole, and the collector has it on its list already.
  */
 static __always_inline bool dynamic_stack_reserve(struct task_struct *next)
 {
-	return !dynamic_stack_managed(next) || __dynamic_stack_reserve(next);
+	return !dynamic_stack_managed(next) ||
+	       likely(dstack_complete(next->dynamic_stack)) ||
+	       __dynamic_stack_reserve(next);
 }
 
 static __always_inline void dynamic_stack_map(struct task_struct *next)
 {
-	if (dynamic_stack_managed(next))
+	if (dynamic_stack_managed(next) && unlikely(!dstack_complete(next->dynamic_stack)))
 		__dynamic_stack_map(next);
 }
 
 static __always_inline void dynamic_stack_switched_out(struct task_struct *prev)
 {
-	if (dynamic_stack_managed(prev))
+	struct dynamic_stack *ds;
+
+	if (!dynamic_stack_managed(prev))
+		return;
+	ds = prev->dynamic_stack;
+	ds->last_out = jiffies;
+	if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SWITCH ||
+	    !ds->queued || !ds->task)
 		__dynamic_stack_switched_out(prev);
 }
 

@@ -54,6 +54,8 @@ static DEFINE_PER_CPU(struct llist_head, kstack_queued);
  */
 static DEFINE_MUTEX(collect_mutex);
 static LIST_HEAD(collect_active);
+/* How many the last pass left on it. */
+static unsigned int collect_nr_active;
 static unsigned int collect_patience;
 
 static struct task_struct *collectd;
@@ -236,6 +238,149 @@ static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frame
 	}
 }
 
+/*
+ * One pass. A stack is on one list at a time: collect_active, or @take while it
+ * waits for the shootdown, or @done when it is unqueued.
+ */
+struct collect_pass {
+	struct collect_args	args;
+	struct list_head	take;
+	struct list_head	done;
+	struct list_head	frames;
+	unsigned int		visited;
+	unsigned int		stacks;
+	unsigned int		taken;
+};
+
+/* What the CPUs have queued since the last pass. */
+static void collect_gather(void)
+{
+	struct dynamic_stack *ds;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct llist_node *first = llist_del_all(per_cpu_ptr(&kstack_queued, cpu));
+
+		llist_for_each_entry(ds, first, node)
+			list_add_tail(&ds->list, &collect_active);
+	}
+}
+
+/* Sort them. Those on @take keep their task, and its stack, referenced. */
+static void collect_choose(struct collect_pass *pass)
+{
+	struct dynamic_stack *ds, *next;
+
+	list_for_each_entry_safe(ds, next, &collect_active, list) {
+		struct task_struct *tsk;
+		bool orphan;
+
+		pass->visited++;
+		tsk = dstack_get_task(ds, &orphan);
+		if (orphan)
+			list_move(&ds->list, &pass->done);
+		if (!tsk)
+			continue;
+		pass->args.ds = ds;
+		switch (task_call_func(tsk, collect_prepare, &pass->args)) {
+		case COLLECT_TAKE:
+			list_move(&ds->list, &pass->take);
+			continue;
+		case COLLECT_DONE:
+			list_move(&ds->list, &pass->done);
+			break;
+		case COLLECT_WAIT:
+			/* It may stay active for long. */
+			dstack_charge(ds);
+			break;
+		}
+		dstack_put_task(tsk);
+	}
+}
+
+/* Is it worth a shootdown? If not, wait for company. */
+static bool collect_worthwhile(struct collect_pass *pass, bool now)
+{
+	struct dynamic_stack *ds;
+
+	if (list_empty(&pass->take))
+		return false;
+	if (now || pass->args.nr >= COLLECT_MIN_FRAMES ||
+	    ++collect_patience >= COLLECT_PATIENCE) {
+		collect_patience = 0;
+		return true;
+	}
+	list_for_each_entry(ds, &pass->take, list)
+		dstack_put_task(ds->task);
+	list_splice_init(&pass->take, &collect_active);
+	return false;
+}
+
+/* No TLB knows a page any more whose PTE was cleared before this. */
+static void collect_flush(void)
+{
+	/*
+	 * The cleared PTEs before the look at the online CPUs: pairs with
+	 * arch_dynamic_stack_cpu_online().
+	 */
+	smp_mb();
+	if (!dstack_planted(NO_FLUSH))
+		flush_tlb_all();
+	count_vm_event(KSTACK_SHOOTDOWN);
+	dstack_delay();
+}
+
+static void collect_frames(struct collect_pass *pass)
+{
+	struct dynamic_stack *ds, *next;
+	LIST_HEAD(frames);
+
+	pass->args.frames = &frames;
+	pass->args.nr = 0;
+	list_for_each_entry_safe(ds, next, &pass->take, list) {
+		struct task_struct *tsk = ds->task;
+
+		pass->args.ds = ds;
+		pass->stacks++;
+		if (collect_call_take(tsk, &pass->args) == COLLECT_DONE)
+			list_move(&ds->list, &pass->done);
+		else
+			list_move(&ds->list, &collect_active);
+		if (IS_ENABLED(CONFIG_DEBUG_STACK_USAGE))
+			collect_note_depth(ds, &frames);
+		list_splice_init(&frames, &pass->frames);
+		dstack_put_task(tsk);
+	}
+	pass->taken = pass->args.nr;
+	count_vm_events(KSTACK_COLLECT, pass->taken);
+}
+
+/* These are off the collector's lists, but may be queued again by now. */
+static void collect_release(struct collect_pass *pass)
+{
+	struct dynamic_stack *ds, *next;
+
+	WRITE_ONCE(collect_nr_active, list_count_nodes(&collect_active));
+	list_for_each_entry_safe(ds, next, &pass->done, list) {
+		list_del(&ds->list);
+		dstack_charge(ds);
+		dstack_put(ds);
+	}
+}
+
+static void collect_recycle(struct collect_pass *pass)
+{
+	struct page *page;
+
+	list_for_each_entry(page, &pass->frames, lru) {
+		if (!dstack_planted(NO_ZERO))
+			clear_highpage(page);
+	}
+	if (dstack_planted(LEAK) && pass->taken)
+		list_del(pass->frames.next);
+	kstack_frames_recycle(&pass->frames);
+}
+
 /**
  * kstack_collect - take parked frames from sleeping tasks
  * @now: don't wait until tasks have slept long enough, or for enough frames
@@ -248,115 +393,33 @@ static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frame
  */
 unsigned long kstack_collect(bool now)
 {
-	struct collect_args args = {
-		.min_age = now ? 0 : msecs_to_jiffies(READ_ONCE(kstack_collect_sleep)),
-		/* Only descriptors that nobody owns any more. */
-		.hold = !now && !READ_ONCE(kstack_collect_period),
+	struct collect_pass pass = {
+		.args = {
+			.min_age = now ? 0 : msecs_to_jiffies(READ_ONCE(kstack_collect_sleep)),
+			/* Only descriptors that nobody owns any more. */
+			.hold = !now && !READ_ONCE(kstack_collect_period),
+		},
+		.take = LIST_HEAD_INIT(pass.take),
+		.done = LIST_HEAD_INIT(pass.done),
+		.frames = LIST_HEAD_INIT(pass.frames),
 	};
-	struct dynamic_stack *ds, *next;
-	unsigned int visited = 0, stacks = 0, taken = 0;
-	struct page *page;
-	LIST_HEAD(take);
-	LIST_HEAD(done);
-	LIST_HEAD(frames);
-	LIST_HEAD(own);
-	int cpu;
 
 	if (!mutex_trylock(&collect_mutex))
 		return 0;
 
-	for_each_possible_cpu(cpu) {
-		struct llist_node *first = llist_del_all(per_cpu_ptr(&kstack_queued, cpu));
-
-		llist_for_each_entry(ds, first, node)
-			list_add_tail(&ds->list, &collect_active);
+	collect_gather();
+	collect_choose(&pass);
+	if (collect_worthwhile(&pass, now)) {
+		collect_flush();
+		collect_frames(&pass);
 	}
-
-	list_for_each_entry_safe(ds, next, &collect_active, list) {
-		struct task_struct *tsk;
-		bool orphan;
-
-		visited++;
-		tsk = dstack_get_task(ds, &orphan);
-		if (orphan)
-			list_move(&ds->list, &done);
-		if (!tsk)
-			continue;
-		args.ds = ds;
-		switch (task_call_func(tsk, collect_prepare, &args)) {
-		case COLLECT_TAKE:
-			/* Keeps the task and its stack for the second half. */
-			list_move(&ds->list, &take);
-			continue;
-		case COLLECT_DONE:
-			list_move(&ds->list, &done);
-			break;
-		case COLLECT_WAIT:
-			/* It may stay active for long. */
-			dstack_charge(ds);
-			break;
-		}
-		dstack_put_task(tsk);
-	}
-
-	if (!now && args.nr && args.nr < COLLECT_MIN_FRAMES &&
-	    ++collect_patience < COLLECT_PATIENCE) {
-		list_for_each_entry(ds, &take, list)
-			dstack_put_task(ds->task);
-		list_splice_init(&take, &collect_active);
-	}
-
-	if (!list_empty(&take)) {
-		collect_patience = 0;
-		/*
-		 * The cleared PTEs before the look at the online CPUs: pairs
-		 * with arch_dynamic_stack_cpu_online().
-		 */
-		smp_mb();
-		if (!dstack_planted(NO_FLUSH))
-			flush_tlb_all();
-		count_vm_event(KSTACK_SHOOTDOWN);
-		dstack_delay();
-
-		args.frames = &own;
-		args.nr = 0;
-		list_for_each_entry_safe(ds, next, &take, list) {
-			struct task_struct *tsk = ds->task;
-
-			args.ds = ds;
-			stacks++;
-			if (collect_call_take(tsk, &args) == COLLECT_DONE)
-				list_move(&ds->list, &done);
-			else
-				list_move(&ds->list, &collect_active);
-			if (IS_ENABLED(CONFIG_DEBUG_STACK_USAGE))
-				collect_note_depth(ds, &own);
-			list_splice_init(&own, &frames);
-			dstack_put_task(tsk);
-		}
-		taken = args.nr;
-		count_vm_events(KSTACK_COLLECT, taken);
-	}
-
-	/* These are off the collector's lists, but may be queued again by now. */
-	list_for_each_entry_safe(ds, next, &done, list) {
-		list_del(&ds->list);
-		dstack_charge(ds);
-		dstack_put(ds);
-	}
+	collect_release(&pass);
 	mutex_unlock(&collect_mutex);
 
-	list_for_each_entry(page, &frames, lru) {
-		if (!dstack_planted(NO_ZERO))
-			clear_highpage(page);
-	}
-	if (dstack_planted(LEAK) && taken)
-		list_del(frames.next);
-	kstack_frames_recycle(&frames);
-
-	if (visited)
-		trace_dynamic_stack_collect(visited, stacks, taken);
-	return taken;
+	collect_recycle(&pass);
+	if (pass.visited)
+		trace_dynamic_stack_collect(pass.visited, pass.stacks, pass.taken);
+	return pass.taken;
 }
 
 /**
@@ -462,13 +525,23 @@ static int kstack_collectd(void *unused)
 	return 0;
 }
 
+/* Frames that a shootdown may yield. Of a whole stack, one at least. */
+static unsigned long collect_estimate(void)
+{
+	unsigned long nr = dstack_vm_event(NR_KSTACK_PARKED);
+
+	if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SLEEP)
+		nr += READ_ONCE(collect_nr_active);
+	return nr;
+}
+
 /*
  * Under pressure: frames on the overflow lists are free for the taking; parked
  * ones cost a shootdown, which is still cheaper than to swap.
  */
 static unsigned long kstack_shrink_count(struct shrinker *shrink, struct shrink_control *sc)
 {
-	unsigned long nr = kstack_overflow_nr() + dstack_vm_event(NR_KSTACK_PARKED);
+	unsigned long nr = kstack_overflow_nr() + collect_estimate();
 
 	return nr ?: SHRINK_EMPTY;
 }
@@ -478,8 +551,7 @@ static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_c
 	static unsigned long last;
 	unsigned long freed = kstack_overflow_trim(0);
 
-	if (freed < sc->nr_to_scan &&
-	    dstack_vm_event(NR_KSTACK_PARKED) >= COLLECT_MIN_FRAMES &&
+	if (freed < sc->nr_to_scan && collect_estimate() >= COLLECT_MIN_FRAMES &&
 	    time_after(jiffies, READ_ONCE(last) + COLLECT_SHRINK_INTERVAL)) {
 		WRITE_ONCE(last, jiffies);
 		if (kstack_collect(true))

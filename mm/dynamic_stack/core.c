@@ -281,7 +281,8 @@ void dstack_map_pages(struct dynamic_stack *ds)
 
 /**
  * __dynamic_stack_map - map the whole stack of the task that is switched to
- * @next: the task; __dynamic_stack_reserve() got its frames
+ * @next: the task; its stack is not whole, and __dynamic_stack_reserve() got the
+ *	frames
  *
  * Context: on the previous task's stack; runqueue lock held, interrupts off.
  * An NMI here runs on its own stack and doesn't look at @next's.
@@ -290,8 +291,6 @@ void __dynamic_stack_map(struct task_struct *next)
 {
 	struct dynamic_stack *ds = next->dynamic_stack;
 
-	if (dstack_complete(ds))
-		return;
 	trace_dynamic_stack_populate(next, DSTACK_ALL & ~ds->mapped, ds->parked);
 	dstack_map_pages(ds);
 }
@@ -353,7 +352,9 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
  * @tsk: the task; its stack is managed
  *
  * A dying task gives its whole stack back soon. A task in direct reclaim, and
- * an OOM victim, must not have to wait for a frame.
+ * an OOM victim, must not have to wait for a frame. Neither must a task that
+ * holds a lock which kstackd may wait for: on PREEMPT_RT that is any spinlock.
+ * Its owner is preempted, or sleeps in the RCU read side that comes with it.
  *
  * Context: the task is off the CPU and can't start, or is being switched out.
  * Return: true if it may.
@@ -364,12 +365,16 @@ bool dstack_may_shrink(struct task_struct *tsk)
 		return false;
 	if (unlikely(tsk->flags & (PF_EXITING | PF_MEMALLOC)))
 		return false;
+#ifdef CONFIG_PREEMPT_RT
+	if (task_is_runnable(tsk) || tsk->rcu_read_lock_nesting)
+		return false;
+#endif
 	return (tsk->flags & PF_KTHREAD) || likely(!tsk_is_oom_victim(tsk));
 }
 
 /**
  * __dynamic_stack_switched_out - a task has left its stack
- * @prev: the task; its stack is managed
+ * @prev: the task; its stack is managed, and there may be something to do
  *
  * Context: on the next task's stack; runqueue lock held, interrupts off.
  * @prev->on_cpu is still set, so that no other CPU can run it yet.
@@ -405,7 +410,6 @@ void __dynamic_stack_switched_out(struct task_struct *prev)
 		queue = true;
 		break;
 	}
-	ds->last_out = jiffies;
 
 	/* The charge follows in process context. */
 	queue |= ds->objcg && dstack_held(ds) != ds->charged;

@@ -15,91 +15,15 @@
 
 #include <asm/dynamic_stack.h>
 
-#define DSTACK_PAGES	(THREAD_SIZE / PAGE_SIZE)
-#define DSTACK_ALL	GENMASK(DSTACK_PAGES - 1, 0)
 /* Most frames that one task can need at once: the top page always stays. */
 #define DSTACK_MAX_NEED	(DSTACK_PAGES - 1)
 
-struct obj_cgroup;
 struct seq_file;
-
-/**
- * struct dynamic_stack - a managed kernel stack
- * @ptep: PTE of the lowest page. THREAD_ALIGN keeps the others behind it.
- * @base: lowest address of the stack
- * @mapped: bit i is set: page i is present
- * @parked: bit i is set: page i is not present, its frame was touched and
- *	waits in @page[i], with its PTE in @saved[i]
- * @seq: counts populations, so that the collector sees that the task ran
- * @deepest: lowest page index ever seen accessed
- * @unused: bytes at the bottom that no collected frame had in use; only with
- *	CONFIG_DEBUG_STACK_USAGE, and only the collector writes it
- * @keep: never shrink this stack again
- * @queued: on a collector list; the collector holds a reference then
- * @page: the frame of each page, NULL: the slot is empty
- * @saved: PTE value of a parked page
- * @last_out: jiffies when the task last left the CPU
- * @snap: collector's copy of @seq
- * @node: link in a CPU's list of stacks for the collector
- * @dead: link in the list of stacks to free
- * @list: link in the collector's own lists
- * @vm: the stack's address range
- * @node_id: NUMA node of the top page
- * @lock: guards @task, @objcg, @charged
- * @task: the owner; NULL once the stack is given up
- * @objcg: whom the frames are charged to, NULL: nobody
- * @charged: number of frames charged to @objcg
- * @ref: one for the owner or the stack cache, one while queued
- *
- * The members up to @snap are written by the CPU that switches to or from the
- * task, under its runqueue lock, and by callbacks of task_call_func() on it
- * while it is off the CPU. Each of the two keeps the other out, so they need
- * neither a lock nor atomics of their own.
- */
-struct dynamic_stack {
-	pte_t			*ptep;
-	unsigned long		base;
-	unsigned int		mapped;
-	unsigned int		parked;
-	unsigned int		seq;
-	unsigned int		unused;
-	u8			deepest;
-	bool			keep;
-	bool			queued;
-	struct page		*page[DSTACK_PAGES];
-	pte_t			saved[DSTACK_PAGES];
-	unsigned long		last_out;
-	unsigned int		snap;
-
-	struct llist_node	node;
-	struct llist_node	dead;
-	struct list_head	list;
-	struct vm_struct	*vm;
-	int			node_id;
-	raw_spinlock_t		lock;
-	struct task_struct	*task;
-	struct obj_cgroup	*objcg;
-	unsigned int		charged;
-	refcount_t		ref;
-};
-
-enum dynamic_stack_reclaim {
-	DSTACK_RECLAIM_SWITCH,
-	DSTACK_RECLAIM_SLEEP,
-	DSTACK_RECLAIM_NEVER,
-};
-
-extern unsigned int dynamic_stack_reclaim;
 
 /* Frames that the stack holds, present or parked. */
 static inline unsigned int dstack_held(const struct dynamic_stack *ds)
 {
 	return hweight32(ds->mapped | ds->parked);
-}
-
-static inline bool dstack_complete(const struct dynamic_stack *ds)
-{
-	return ds->mapped == DSTACK_ALL;
 }
 
 /*

@@ -31,7 +31,7 @@ static DEFINE_PER_CPU(struct dynamic_stack *, dstack_cached[NR_CACHED]);
 /* Frames they hold. A stack may leave on another CPU: only the sum counts. */
 static DEFINE_PER_CPU(long, dstack_cached_held);
 
-/* Stacks whose address range waits for process context to be freed. */
+/* Stacks that wait for process context to be freed. */
 static LLIST_HEAD(dstack_dead);
 static void dstack_free_dead(struct work_struct *work);
 static DECLARE_WORK(dstack_dead_work, dstack_free_dead);
@@ -237,9 +237,10 @@ put:
 }
 
 /*
- * A stack from the cache keeps its addresses, and its touched frames at these
- * addresses; all of them are parked but the top one. They are cleared here,
- * through the direct map: the stack's own addresses aren't there.
+ * A stack from the cache keeps its addresses, and the frames that it had. Those
+ * that were touched are cleared, through the direct map: not all of them need
+ * be mapped. One whose Accessed bit is clear was never written. The bit stays
+ * as it is: it can't be cleared while the page is mapped.
  */
 static struct dynamic_stack *dstack_reuse(void)
 {
@@ -255,55 +256,36 @@ static struct dynamic_stack *dstack_reuse(void)
 	count_vm_events(NR_KSTACK_PARKED, hweight32(ds->parked));
 	kasan_unpoison_range((void *)ds->base, THREAD_SIZE);
 	for (i = 0; i < DSTACK_PAGES; i++) {
-		if (ds->page[i])
+		if (!ds->page[i])
+			continue;
+		if ((ds->parked & BIT(i)) || pte_young(ptep_get(ds->ptep + i)))
 			clear_highpage(ds->page[i]);
+		else
+			dstack_check_clean(ds->page[i]);
 	}
 	return ds;
 }
 
 /*
- * The frames may go before the flush, as with vfree(): no one has a reason to
- * touch a dead stack, and its addresses are not used again before they have
- * been flushed.
+ * Process context frees the stack: a runqueue lock may be held here, as a
+ * tracing program may have put the last reference, and on PREEMPT_RT the page
+ * allocator's locks sleep.
  */
 static void dstack_destroy(struct dynamic_stack *ds)
 {
-	unsigned int i;
-
-	for (i = 0; i < DSTACK_PAGES; i++) {
-		if (!ds->page[i])
-			continue;
-		dstack_set_owner(NULL, ds->page[i]);
-		arch_dynamic_stack_clear(ds->ptep + i);
-		kstack_frame_free(ds->page[i]);
-		ds->page[i] = NULL;
-	}
-	ds->mapped = 0;
-	ds->parked = 0;
-
-	/*
-	 * The address range needs process context, and a work item can't be
-	 * queued from here: a tracing program that put the last reference may
-	 * hold the runqueue lock.
-	 */
 	if (llist_add(&ds->dead, &dstack_dead))
 		irq_work_queue(&dstack_dead_kick);
 }
 
-/* Nobody runs on the stack any more. It goes to the cache, or is freed. */
+/*
+ * Nobody runs on the stack any more, and nobody waits for its parked frames:
+ * the collector can't get them. It goes to the cache as it is, or is freed.
+ */
 static void dstack_release(struct dynamic_stack *ds)
 {
 	unsigned long flags;
 	unsigned int i;
 
-	/*
-	 * As if it slept with nothing but the top page in use: what was not
-	 * touched goes back to the pool, the rest is parked.
-	 */
-	local_irq_save(flags);
-	dstack_park(ds, ds->base + THREAD_SIZE - 1);
-	local_irq_restore(flags);
-	/* Nobody waits for these: the collector can't get them. */
 	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
 
 	/* As soon as it is in the cache, someone else may take it. */
@@ -315,6 +297,14 @@ static void dstack_release(struct dynamic_stack *ds)
 			return;
 	}
 	this_cpu_sub(dstack_cached_held, dstack_held(ds));
+
+	/* What was not touched can serve the next switch. */
+	if (dstack_complete(ds)) {
+		local_irq_save(flags);
+		dstack_park(ds, ds->base + THREAD_SIZE - 1);
+		local_irq_restore(flags);
+		count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
+	}
 	dstack_destroy(ds);
 }
 
@@ -350,13 +340,30 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 	return 0;
 }
 
+/*
+ * The frames may go before the flush, as with vfree(): no one has a reason to
+ * touch a dead stack, and its addresses are not used again before they have
+ * been flushed.
+ */
 static void dstack_free_dead(struct work_struct *work)
 {
 	struct llist_node *first = llist_del_all(&dstack_dead);
 	struct dynamic_stack *ds, *next;
+	unsigned int i;
 
-	llist_for_each_entry_safe(ds, next, first, dead)
+	llist_for_each_entry_safe(ds, next, first, dead) {
+		for (i = 0; i < DSTACK_PAGES; i++) {
+			if (!ds->page[i])
+				continue;
+			dstack_set_owner(NULL, ds->page[i]);
+			arch_dynamic_stack_clear(ds->ptep + i);
+			kstack_frame_free(ds->page[i]);
+			ds->page[i] = NULL;
+		}
+		ds->mapped = 0;
+		ds->parked = 0;
 		dstack_free_range(ds);
+	}
 }
 
 /**
