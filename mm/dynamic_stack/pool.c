@@ -50,6 +50,8 @@ unsigned int kstack_pool_high __read_mostly = 24 * DSTACK_MAX_NEED;
  * @node: its NUMA node
  * @kick: leaves the runqueue lock behind, to wake up kstackd. Hard also on
  *	PREEMPT_RT, where the other kind depends on a thread.
+ * @timer: wakes up kstackd when it has found nothing. Hard as well: a timer
+ *	may need ksoftirqd, which may be queued behind the task that starves.
  * @kstackd: the CPU's refiller
  */
 struct kstack_pool {
@@ -65,6 +67,7 @@ struct kstack_pool {
 	int			cpu;
 	int			node;
 	struct irq_work		kick;
+	struct hrtimer		timer;
 	struct task_struct	*kstackd;
 };
 
@@ -298,6 +301,23 @@ static struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
 	return page;
 }
 
+/*
+ * What runs instead of a starved task may be more urgent than kstackd. But the
+ * starved task is more urgent than that, so the CPU has to pick again.
+ */
+static void kstackd_wake(struct kstack_pool *pool)
+{
+	wake_up_process(pool->kstackd);
+	if (READ_ONCE(pool->starved))
+		dynamic_stack_resched(pool->cpu);
+}
+
+static enum hrtimer_restart kstackd_timer(struct hrtimer *timer)
+{
+	kstackd_wake(container_of(timer, struct kstack_pool, timer));
+	return HRTIMER_NORESTART;
+}
+
 static void kstack_kick(struct irq_work *work)
 {
 	struct kstack_pool *pool = container_of(work, struct kstack_pool, kick);
@@ -313,7 +333,7 @@ static void kstack_kick(struct irq_work *work)
 	if (resched)
 		dynamic_stack_resched(pool->cpu);
 	if (fill && !READ_ONCE(pool->backoff))
-		wake_up_process(pool->kstackd);
+		kstackd_wake(pool);
 }
 
 /* Filled, a pool can both give and take. Both marks may change at any time. */
@@ -463,16 +483,13 @@ static int kstackd(void *arg)
 		if (resched)
 			dynamic_stack_resched(pool->cpu);
 
-		/*
-		 * Nothing to be had now. Don't spin at real-time priority. A
-		 * hrtimer: a timer may need ksoftirqd, which may be queued
-		 * behind the very task that starves.
-		 */
+		/* Nothing to be had now. Don't spin at real-time priority. */
 		if (again && !filled) {
-			ktime_t delay = ms_to_ktime(1);
-
 			set_current_state(TASK_IDLE);
-			schedule_hrtimeout(&delay, HRTIMER_MODE_REL_HARD);
+			hrtimer_start(&pool->timer, ms_to_ktime(1),
+				      HRTIMER_MODE_REL_PINNED_HARD);
+			schedule();
+			hrtimer_cancel(&pool->timer);
 			WRITE_ONCE(pool->backoff, false);
 		}
 	}
@@ -730,6 +747,8 @@ int __init kstack_pool_init(void)
 
 		raw_spin_lock_init(&pool->lock);
 		pool->kick = IRQ_WORK_INIT_HARD(kstack_kick);
+		hrtimer_init(&pool->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+		pool->timer.function = kstackd_timer;
 	}
 
 	kstack_reserve_target = 2 * DSTACK_MAX_NEED * num_possible_cpus();
