@@ -621,3 +621,7 @@ int __init kstack_collect_init(void)
 #endif
 	return 0;
 }
+
+#ifdef CONFIG_DYNAMIC_STACK_KUNIT_TEST
+#include "collect_test.c"
+#endif

@@ -785,3 +785,7 @@ void kstack_pool_show(struct seq_file *m)
 	seq_printf(m, "reserve: %lu of %lu\n", READ_ONCE(kstack_reserve.nr),
 		   kstack_reserve_target);
 }
+
+#ifdef CONFIG_DYNAMIC_STACK_KUNIT_TEST
+#include "pool_test.c"
+#endif

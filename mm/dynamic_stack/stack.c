@@ -570,3 +570,7 @@ int __init dstack_stack_init(void)
 				NULL, dstack_drain_cache);
 	return min(err, 0);
 }
+
+#ifdef CONFIG_DYNAMIC_STACK_KUNIT_TEST
+#include "stack_test.c"
+#endif

@@ -1,0 +1,682 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of dynamic kernel stacks: the states of a page, and what the
+ * suites have in common.
+ *
+ * The system that these run on has its own stacks and pools. What needs exact
+ * numbers runs under stop_machine(): nobody else switches, takes or gives.
+ */
+#include <linux/highmem.h>
+#include <linux/jiffies.h>
+#include <linux/sched/signal.h>
+#include <linux/stop_machine.h>
+
+#include "kunit_test.h"
+
+#define TOP	(DSTACK_PAGES - 1)
+
+/* For every case of every suite: without the feature there is nothing to test. */
+int dstack_test_init(struct kunit *test)
+{
+	if (!dynamic_stack_enabled())
+		kunit_skip(test, "dynamic_stack is off");
+	return 0;
+}
+
+/* Run @fn while the rest of the machine stands still; @data begins with a dstack_iso. */
+void dstack_isolated(struct kunit *test, int (*fn)(void *data), void *data)
+{
+	struct dstack_iso *iso = data;
+
+	KUNIT_ASSERT_EQ(test, stop_machine(fn, data, NULL), 0);
+	if (iso->what)
+		KUNIT_FAIL(test, "line %d: %s: %ld, %ld", iso->line, iso->what,
+			   iso->left, iso->right);
+}
+
+/* KernelStack, in frames; exact while the machine stands still. */
+long dstack_test_frames(void)
+{
+	long kb = 0;
+	int node, cpu;
+
+	for_each_online_node(node) {
+		struct pglist_data *pgdat = NODE_DATA(node);
+
+		kb += atomic_long_read(&pgdat->vm_stat[NR_KERNEL_STACK_KB]);
+		for_each_online_cpu(cpu)
+			kb += per_cpu_ptr(pgdat->per_cpu_nodestats, cpu)
+				->vm_node_stat_diff[NR_KERNEL_STACK_KB];
+	}
+	return kb / (long)(PAGE_SIZE / 1024);
+}
+
+struct given {
+	struct task_struct	*tsk;
+	struct dynamic_stack	*ds;
+};
+
+static void give_back(void *data)
+{
+	struct given *given = data;
+
+	given->tsk->dynamic_stack = given->ds;
+	dynamic_stack_free(given->tsk);
+}
+
+/*
+ * A task that nobody knows, with nothing but what the functions under test
+ * look at, and a stack of which only the top page is there. One from the cache
+ * of stacks may hold more, and the collector may know it: such ones are set
+ * aside until the test is over.
+ */
+struct task_struct *dstack_test_task(struct kunit *test)
+{
+	struct task_struct *tsk = kunit_kzalloc(test, sizeof(*tsk), GFP_KERNEL);
+	unsigned int tries = 4 * num_possible_cpus() + 4;
+	struct dynamic_stack *ds;
+
+	KUNIT_ASSERT_NOT_NULL(test, tsk);
+	tsk->signal = kunit_kzalloc(test, sizeof(*tsk->signal), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tsk->signal);
+	tsk->flags = PF_KTHREAD;
+	raw_spin_lock_init(&tsk->pi_lock);
+
+	do {
+		struct given *given = kunit_kzalloc(test, sizeof(*given), GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, given);
+		KUNIT_ASSERT_NE(test, tries--, 0);
+		KUNIT_ASSERT_EQ(test, dynamic_stack_alloc(tsk, NUMA_NO_NODE), 0);
+		ds = tsk->dynamic_stack;
+		given->tsk = tsk;
+		given->ds = ds;
+		KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, give_back, given), 0);
+	} while (ds->parked || ds->queued || ds->mapped != BIT(TOP));
+
+	tsk->thread.sp = ds->base + THREAD_SIZE - 64;
+	return tsk;
+}
+
+/* A word of a page, by its address on the stack. */
+unsigned long *dstack_test_word(struct dynamic_stack *ds, unsigned int i)
+{
+	return (unsigned long *)(ds->base + i * PAGE_SIZE + 256);
+}
+
+/* The same word, by the direct map: doesn't set the Accessed bit. */
+static unsigned long *frame_word(struct dynamic_stack *ds, unsigned int i)
+{
+	return page_address(ds->page[i]) + 256;
+}
+
+/* What the switch does. */
+void dstack_test_populate(struct dstack_iso *iso, struct task_struct *tsk)
+{
+	ISO_TRUE(iso, __dynamic_stack_reserve(tsk));
+	if (!iso->what)
+		__dynamic_stack_map(tsk);
+}
+
+/* PTEs, masks and slots must tell the same; not between reserve and map. */
+void dstack_test_consistent(struct dstack_iso *iso, struct dynamic_stack *ds)
+{
+	unsigned int i;
+
+	ISO_EQ(iso, ds->mapped & ds->parked, 0);
+	ISO_EQ(iso, (ds->mapped | ds->parked) & ~DSTACK_ALL, 0);
+	ISO_EQ(iso, dstack_held(ds), hweight32(ds->mapped | ds->parked));
+	ISO_EQ(iso, dstack_complete(ds), ds->mapped == DSTACK_ALL);
+
+	for (i = 0; i < DSTACK_PAGES; i++) {
+		bool mapped = ds->mapped & BIT(i), parked = ds->parked & BIT(i);
+		pte_t pte = ptep_get(ds->ptep + i);
+
+		ISO_EQ(iso, !!ds->page[i], mapped || parked);
+		ISO_EQ(iso, !!pte_present(pte), mapped);
+		ISO_TRUE(iso, mapped || pte_none(pte));
+		if (!ds->page[i])
+			continue;
+		if (mapped)
+			ISO_EQ(iso, pte_pfn(pte), page_to_pfn(ds->page[i]));
+		if (parked) {
+			ISO_EQ(iso, pte_pfn(ds->saved[i]), page_to_pfn(ds->page[i]));
+			ISO_TRUE(iso, pte_young(ds->saved[i]));
+		}
+	}
+}
+
+struct core_ctx {
+	struct dstack_iso	iso;
+	struct task_struct	*tsk;
+	struct dynamic_stack	*ds;
+	bool			touch;
+	unsigned int		nr;
+	struct page		*stash[POOL_CAPACITY];
+};
+
+static struct core_ctx *core_ctx(struct kunit *test)
+{
+	struct core_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	ctx->tsk = dstack_test_task(test);
+	ctx->ds = ctx->tsk->dynamic_stack;
+	return ctx;
+}
+
+static unsigned long top_sp(struct dynamic_stack *ds)
+{
+	return ds->base + THREAD_SIZE - 64;
+}
+
+/* As if the CPU had used it. */
+static void set_accessed(struct dynamic_stack *ds, unsigned int i)
+{
+	set_pte(ds->ptep + i, pte_mkyoung(ptep_get(ds->ptep + i)));
+}
+
+static int populate_fresh(void *data)
+{
+	long pool = dstack_vm_event(NR_KSTACK_POOL), count = dstack_vm_event(KSTACK_POPULATE);
+	struct core_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned int i, seq = ds->seq;
+
+	dstack_test_consistent(iso, ds);
+	ISO_EQ(iso, dstack_held(ds), 1);
+	ISO_TRUE(iso, !dynamic_stack_runnable(ctx->tsk));
+
+	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk));
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED);
+	ISO_EQ(iso, ds->mapped, BIT(TOP));
+	ISO_EQ(iso, ds->seq, seq);
+	for (i = 0; i < DSTACK_MAX_NEED; i++) {
+		ISO_TRUE(iso, ds->page[i]);
+		ISO_TRUE(iso, pte_none(ptep_get(ds->ptep + i)));
+	}
+	if (iso->what)
+		return 0;
+
+	__dynamic_stack_map(ctx->tsk);
+	ISO_EQ(iso, ds->mapped, DSTACK_ALL);
+	ISO_EQ(iso, ds->seq, seq + 1);
+	ISO_EQ(iso, dstack_vm_event(KSTACK_POPULATE), count + DSTACK_MAX_NEED);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED);
+	dstack_test_consistent(iso, ds);
+	for (i = 0; i < DSTACK_MAX_NEED; i++) {
+		pte_t pte = ptep_get(ds->ptep + i);
+
+		ISO_TRUE(iso, !pte_young(pte));
+		ISO_TRUE(iso, !pte_dirty(pte));
+		ISO_TRUE(iso, pte_write(pte));
+		ISO_TRUE(iso, !memchr_inv(page_address(ds->page[i]), 0, PAGE_SIZE));
+	}
+	return 0;
+}
+
+static void core_populate_fresh(struct kunit *test)
+{
+	dstack_isolated(test, populate_fresh, core_ctx(test));
+}
+
+static int complete_takes_nothing(void *data)
+{
+	struct core_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned int seq;
+	long pool;
+
+	dstack_test_populate(iso, ctx->tsk);
+	seq = ds->seq;
+	pool = dstack_vm_event(NR_KSTACK_POOL);
+	ISO_TRUE(iso, dynamic_stack_runnable(ctx->tsk));
+	dstack_test_populate(iso, ctx->tsk);
+	ISO_EQ(iso, ds->seq, seq);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool);
+	dstack_test_consistent(iso, ds);
+	return 0;
+}
+
+static void core_complete_takes_nothing(struct kunit *test)
+{
+	dstack_isolated(test, complete_takes_nothing, core_ctx(test));
+}
+
+/* The scheduler may reserve for a task and then run the collector instead. */
+static int reserve_twice(void *data)
+{
+	struct core_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	long pool = dstack_vm_event(NR_KSTACK_POOL);
+
+	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk));
+	ISO_TRUE(iso, dynamic_stack_runnable(ctx->tsk));
+	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk));
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED);
+	__dynamic_stack_map(ctx->tsk);
+	dstack_test_consistent(iso, ds);
+	return 0;
+}
+
+static void core_reserve_twice(struct kunit *test)
+{
+	dstack_isolated(test, reserve_twice, core_ctx(test));
+}
+
+static int park_untouched(void *data)
+{
+	long pool = dstack_vm_event(NR_KSTACK_POOL), count = dstack_vm_event(KSTACK_RECLAIM);
+	struct core_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned int i;
+
+	dstack_test_populate(iso, ctx->tsk);
+	dstack_park(ds, top_sp(ds));
+	ISO_EQ(iso, ds->mapped, BIT(TOP));
+	ISO_EQ(iso, ds->parked, 0);
+	for (i = 0; i < DSTACK_MAX_NEED; i++)
+		ISO_TRUE(iso, !ds->page[i]);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool);
+	ISO_EQ(iso, dstack_vm_event(KSTACK_RECLAIM), count + DSTACK_MAX_NEED);
+	dstack_test_consistent(iso, ds);
+	return 0;
+}
+
+static void core_park_untouched(struct kunit *test)
+{
+	dstack_isolated(test, park_untouched, core_ctx(test));
+}
+
+/* Page 0 is written, page 1 is not touched, page 2 is read. */
+static int park_restore(void *data)
+{
+	long pool = dstack_vm_event(NR_KSTACK_POOL), gauge = dstack_vm_event(NR_KSTACK_PARKED);
+	long park = dstack_vm_event(KSTACK_PARK), restore = dstack_vm_event(KSTACK_RESTORE);
+	struct core_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	struct page *page[DSTACK_PAGES];
+	pte_t pte[DSTACK_PAGES];
+	unsigned int i, round;
+
+	dstack_test_populate(iso, ctx->tsk);
+	WRITE_ONCE(*dstack_test_word(ds, 0), 0x1234);
+	(void)READ_ONCE(*dstack_test_word(ds, 2));
+	memcpy(page, ds->page, sizeof(page));
+	for (i = 0; i < DSTACK_PAGES; i++)
+		pte[i] = ptep_get(ds->ptep + i);
+	ISO_TRUE(iso, pte_young(pte[0]) && pte_dirty(pte[0]));
+	ISO_TRUE(iso, !pte_young(pte[1]));
+	ISO_TRUE(iso, pte_young(pte[2]) && !pte_dirty(pte[2]));
+
+	for (round = 1; round <= 3; round++) {
+		dstack_park(ds, top_sp(ds));
+		ISO_EQ(iso, ds->parked, BIT(0) | BIT(2));
+		ISO_EQ(iso, ds->mapped, BIT(TOP));
+		dstack_test_consistent(iso, ds);
+		for (i = 0; i <= 2; i += 2) {
+			ISO_TRUE(iso, ds->page[i] == page[i]);
+			ISO_TRUE(iso, pte_same(ds->saved[i], pte[i]));
+		}
+		ISO_EQ(iso, *frame_word(ds, 0), 0x1234);
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - 2);
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge + 2);
+		ISO_EQ(iso, dstack_vm_event(KSTACK_PARK), park + 2 * round);
+		if (iso->what)
+			return 0;
+
+		dstack_test_populate(iso, ctx->tsk);
+		ISO_EQ(iso, ds->mapped, DSTACK_ALL);
+		dstack_test_consistent(iso, ds);
+		for (i = 0; i <= 2; i += 2) {
+			ISO_TRUE(iso, ds->page[i] == page[i]);
+			ISO_TRUE(iso, pte_same(ptep_get(ds->ptep + i), pte[i]));
+		}
+		ISO_TRUE(iso, !pte_young(ptep_get(ds->ptep + 1)));
+		ISO_EQ(iso, READ_ONCE(*dstack_test_word(ds, 0)), 0x1234);
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED);
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
+		ISO_EQ(iso, dstack_vm_event(KSTACK_RESTORE), restore + 2 * round);
+		if (iso->what)
+			return 0;
+	}
+	return 0;
+}
+
+static void core_park_restore(struct kunit *test)
+{
+	dstack_isolated(test, park_restore, core_ctx(test));
+}
+
+static int park_once(void *data)
+{
+	struct core_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	struct page *page[DSTACK_PAGES];
+	long pool, gauge;
+	unsigned int i;
+
+	dstack_test_populate(iso, ctx->tsk);
+	set_accessed(ds, 0);
+	set_accessed(ds, 1);
+	dstack_park(ds, top_sp(ds));
+	memcpy(page, ds->page, sizeof(page));
+	pool = dstack_vm_event(NR_KSTACK_POOL);
+	gauge = dstack_vm_event(NR_KSTACK_PARKED);
+
+	for (i = 0; i < 2; i++) {
+		dstack_park(ds, top_sp(ds));
+		ISO_EQ(iso, ds->parked, BIT(0) | BIT(1));
+		ISO_EQ(iso, ds->mapped, BIT(TOP));
+		ISO_TRUE(iso, !memcmp(page, ds->page, sizeof(page)));
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool);
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
+		dstack_test_consistent(iso, ds);
+	}
+	return 0;
+}
+
+static void core_park_once(struct kunit *test)
+{
+	dstack_isolated(test, park_once, core_ctx(test));
+}
+
+/* Every sp near a page boundary: the pages from sp's own on stay. */
+static int park_above_sp(void *data)
+{
+	struct core_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	long edge, d;
+
+	for (edge = 0; edge <= THREAD_SIZE; edge += PAGE_SIZE) {
+		for (d = -8; d <= 8; d++) {
+			struct page *page[DSTACK_PAGES];
+			unsigned long sp = ds->base + edge + d;
+			unsigned int i, below = 0;
+
+			if (edge + d < 0 || edge + d >= THREAD_SIZE)
+				continue;
+			dstack_test_populate(iso, ctx->tsk);
+			for (i = 0; i < DSTACK_PAGES; i++) {
+				if (ctx->touch)
+					set_accessed(ds, i);
+				if (ds->base + (i + 1) * PAGE_SIZE <= sp)
+					below |= BIT(i);
+			}
+			memcpy(page, ds->page, sizeof(page));
+
+			dstack_park(ds, sp);
+			ISO_EQ(iso, ds->mapped, DSTACK_ALL & ~below);
+			ISO_EQ(iso, ds->parked, ctx->touch ? below : 0);
+			dstack_test_consistent(iso, ds);
+			for (i = 0; i < DSTACK_PAGES; i++) {
+				if (ctx->touch || !(below & BIT(i)))
+					ISO_TRUE(iso, ds->page[i] == page[i]);
+			}
+			if (iso->what)
+				return 0;
+		}
+	}
+	return 0;
+}
+
+static void core_park_above_sp(struct kunit *test)
+{
+	struct core_ctx *ctx = core_ctx(test);
+
+	dstack_isolated(test, park_above_sp, ctx);
+	ctx->touch = true;
+	dstack_isolated(test, park_above_sp, ctx);
+}
+
+static int seq_counts(void *data)
+{
+	struct core_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned int i, seq = ds->seq;
+
+	for (i = 1; i <= 5; i++) {
+		dstack_test_populate(iso, ctx->tsk);
+		ISO_EQ(iso, ds->seq, seq + i);
+		/* Nothing to map: the task was not parked. */
+		dstack_test_populate(iso, ctx->tsk);
+		ISO_EQ(iso, ds->seq, seq + i);
+		if (i & 1)
+			set_accessed(ds, 0);
+		dstack_park(ds, top_sp(ds));
+		ISO_EQ(iso, ds->seq, seq + i);
+	}
+	return 0;
+}
+
+static void core_seq(struct kunit *test)
+{
+	dstack_isolated(test, seq_counts, core_ctx(test));
+}
+
+static int deepest(void *data)
+{
+	struct core_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+
+	ISO_EQ(iso, ds->deepest, TOP);
+	dstack_test_populate(iso, ctx->tsk);
+	dstack_park(ds, top_sp(ds));
+	ISO_EQ(iso, ds->deepest, TOP);
+	/* Where sp is counts, touched or not. */
+	dstack_test_populate(iso, ctx->tsk);
+	dstack_park(ds, ds->base + 2 * PAGE_SIZE + 8);
+	ISO_EQ(iso, ds->deepest, 2);
+	dstack_test_populate(iso, ctx->tsk);
+	set_accessed(ds, 1);
+	dstack_park(ds, top_sp(ds));
+	ISO_EQ(iso, ds->deepest, 1);
+	/* It stays. */
+	dstack_test_populate(iso, ctx->tsk);
+	dstack_park(ds, ds->base + 2 * PAGE_SIZE + 8);
+	ISO_EQ(iso, ds->deepest, 1);
+	return 0;
+}
+
+static void core_deepest(struct kunit *test)
+{
+	dstack_isolated(test, deepest, core_ctx(test));
+}
+
+/* Empty this CPU's pool but for @keep frames. */
+static void pool_keep(struct core_ctx *ctx, unsigned int keep)
+{
+	while (ctx->nr < ARRAY_SIZE(ctx->stash) && kstack_pool_take(ctx->stash + ctx->nr, 1, true))
+		ctx->nr++;
+	ISO_TRUE(&ctx->iso, ctx->nr >= keep);
+	if (ctx->nr < keep)
+		return;
+	ctx->nr -= keep;
+	kstack_pool_put(ctx->stash + ctx->nr, keep);
+}
+
+/* With @have frames in the pool, does the task get all that it needs? */
+static void reserve_from(struct core_ctx *ctx, unsigned int have, bool enough)
+{
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	long starved = dstack_vm_event(KSTACK_STARVED);
+	long pool;
+	unsigned int i;
+
+	pool_keep(ctx, have);
+	pool = dstack_vm_event(NR_KSTACK_POOL);
+	ISO_EQ(iso, __dynamic_stack_reserve(ctx->tsk), enough);
+	ISO_EQ(iso, dstack_vm_event(KSTACK_STARVED), starved + !enough);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - (enough ? DSTACK_MAX_NEED : 0));
+	ISO_EQ(iso, dynamic_stack_runnable(ctx->tsk), enough);
+	for (i = 0; i < DSTACK_MAX_NEED; i++)
+		ISO_EQ(iso, !!ds->page[i], enough);
+	if (enough && !iso->what) {
+		__dynamic_stack_map(ctx->tsk);
+		dstack_park(ds, top_sp(ds));
+	}
+	dstack_test_consistent(iso, ds);
+}
+
+static int reserve_all_or_nothing(void *data)
+{
+	struct core_ctx *ctx = data;
+	struct task_struct *tsk = ctx->tsk;
+	struct dstack_iso *iso = &ctx->iso;
+	long pool = dstack_vm_event(NR_KSTACK_POOL), frames = dstack_test_frames();
+	unsigned int have;
+
+	for (have = 0; have <= DSTACK_MAX_NEED; have++) {
+		tsk->flags = PF_KTHREAD;
+		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
+		tsk->flags = PF_MEMALLOC;
+		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
+		tsk->flags = 0;
+		reserve_from(ctx, have, false);
+		tsk->signal->oom_mm = &init_mm;
+		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
+		tsk->signal->oom_mm = NULL;
+	}
+	reserve_from(ctx, 3 * DSTACK_MAX_NEED, true);
+
+	/* Frames already there reduce the need. */
+	tsk->flags = PF_KTHREAD;
+	pool_keep(ctx, DSTACK_MAX_NEED);
+	dstack_test_populate(iso, tsk);
+	set_accessed(ctx->ds, 1);
+	dstack_park(ctx->ds, top_sp(ctx->ds));
+	pool_keep(ctx, DSTACK_MAX_NEED - 1);
+	dstack_test_populate(iso, tsk);
+	dstack_test_consistent(iso, ctx->ds);
+
+	kstack_pool_put(ctx->stash, ctx->nr);
+	/* Two pages of the stack are back, the touched one is not. */
+	dstack_park(ctx->ds, top_sp(ctx->ds));
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - 1);
+	ISO_EQ(iso, dstack_test_frames(), frames);
+	return 0;
+}
+
+static void core_reserve_all_or_nothing(struct kunit *test)
+{
+	dstack_isolated(test, reserve_all_or_nothing, core_ctx(test));
+}
+
+static void core_may_shrink(struct kunit *test)
+{
+	struct task_struct *tsk = dstack_test_task(test);
+
+	tsk->flags = 0;
+	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+	tsk->flags = PF_KTHREAD;
+	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+	tsk->flags = PF_MEMALLOC;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	tsk->flags = PF_KTHREAD | PF_MEMALLOC;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	tsk->flags = PF_EXITING;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	tsk->flags = PF_KTHREAD | PF_EXITING;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+
+	tsk->signal->oom_mm = &init_mm;
+	tsk->flags = 0;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	tsk->flags = PF_KTHREAD;
+	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+
+	tsk->signal->oom_mm = NULL;
+	tsk->dynamic_stack->keep = true;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	tsk->flags = 0;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	tsk->dynamic_stack->keep = false;
+	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+}
+
+static int switched_out(void *data)
+{
+	static const unsigned int stays[] = { PF_EXITING, PF_MEMALLOC, PF_KTHREAD | PF_MEMALLOC };
+	unsigned int policy = dynamic_stack_reclaim, i;
+	struct core_ctx *ctx = data;
+	struct task_struct *tsk = ctx->tsk;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+
+	/* The collector must not hear of a task that does not exist. */
+	ds->queued = true;
+
+	dynamic_stack_reclaim = DSTACK_RECLAIM_SWITCH;
+	dstack_test_populate(iso, tsk);
+	for (i = 0; i < ARRAY_SIZE(stays); i++) {
+		tsk->flags = stays[i];
+		__dynamic_stack_switched_out(tsk);
+		ISO_TRUE(iso, dstack_complete(ds));
+		ISO_TRUE(iso, !ds->task);
+	}
+	tsk->flags = PF_KTHREAD;
+	ds->keep = true;
+	__dynamic_stack_switched_out(tsk);
+	ISO_TRUE(iso, dstack_complete(ds));
+	ds->keep = false;
+
+	dynamic_stack_reclaim = DSTACK_RECLAIM_NEVER;
+	__dynamic_stack_switched_out(tsk);
+	ISO_TRUE(iso, dstack_complete(ds));
+	dynamic_stack_reclaim = DSTACK_RECLAIM_SLEEP;
+	__dynamic_stack_switched_out(tsk);
+	ISO_TRUE(iso, dstack_complete(ds));
+
+	dynamic_stack_reclaim = DSTACK_RECLAIM_SWITCH;
+	tsk->thread.sp = ds->base + 2 * PAGE_SIZE + 512;
+	ds->last_out = jiffies - HZ;
+	__dynamic_stack_switched_out(tsk);
+	ISO_EQ(iso, ds->mapped, DSTACK_ALL & ~(BIT(0) | BIT(1)));
+	ISO_TRUE(iso, ds->task == tsk);
+	ISO_EQ(iso, ds->last_out, jiffies);
+	dstack_test_consistent(iso, ds);
+
+	dynamic_stack_reclaim = policy;
+	ds->queued = false;
+	ds->task = NULL;
+	return 0;
+}
+
+static void core_switched_out(struct kunit *test)
+{
+	dstack_isolated(test, switched_out, core_ctx(test));
+}
+
+static struct kunit_case core_cases[] = {
+	KUNIT_CASE(core_populate_fresh),
+	KUNIT_CASE(core_complete_takes_nothing),
+	KUNIT_CASE(core_reserve_twice),
+	KUNIT_CASE(core_reserve_all_or_nothing),
+	KUNIT_CASE(core_park_untouched),
+	KUNIT_CASE(core_park_restore),
+	KUNIT_CASE(core_park_once),
+	KUNIT_CASE(core_park_above_sp),
+	KUNIT_CASE(core_seq),
+	KUNIT_CASE(core_deepest),
+	KUNIT_CASE(core_may_shrink),
+	KUNIT_CASE(core_switched_out),
+	{}
+};
+
+static struct kunit_suite core_suite = {
+	.name		= "dynamic_stack_core",
+	.init		= dstack_test_init,
+	.test_cases	= core_cases,
+};
+
+kunit_test_suite(core_suite);

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of the frame pools. Included by pool.c.
+ *
+ * Each runs while the machine stands still, on this CPU's pool: what is in it
+ * is set aside before and is there again afterwards.
+ */
+#include <kunit/test.h>
+
+#include "kunit_test.h"
+
+#define TEST_FRAMES	40
+#define TEST_ENOUGH	(POOL_MIN + DSTACK_MAX_NEED)
+#define TEST_LOW	(TEST_ENOUGH + 1)
+#define TEST_HIGH	(TEST_ENOUGH + 7)
+
+struct pool_ctx {
+	struct dstack_iso	iso;
+	void			(*fn)(struct pool_ctx *ctx);
+	struct kstack_pool	*pool;
+	struct kstack_pool	saved;
+	struct page		*frame[TEST_FRAMES];
+	unsigned int		nr;		/* frames that are left */
+	long			gauge;		/* NR_KSTACK_POOL with an empty pool */
+};
+
+/* Leave the pool empty. The frames are still in ctx->frame. */
+static void pool_empty(struct pool_ctx *ctx)
+{
+	while (kstack_pool_del(ctx->pool, 0))
+		;
+	ctx->pool->starved = false;
+	ISO_EQ(&ctx->iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge);
+}
+
+static int pool_run(void *data)
+{
+	unsigned int low = kstack_pool_low, high = kstack_pool_high;
+	struct pool_ctx *ctx = data;
+	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
+	long gauge = dstack_vm_event(NR_KSTACK_POOL);
+
+	ctx->pool = pool;
+	ctx->saved.nr = pool->nr;
+	ctx->saved.starved = pool->starved;
+	ctx->saved.kicked = pool->kicked;
+	ctx->saved.backoff = pool->backoff;
+	ctx->saved.online = pool->online;
+	ctx->saved.retry = pool->retry;
+	ctx->saved.node = pool->node;
+	memcpy(ctx->saved.frame, pool->frame, sizeof(pool->frame));
+
+	pool->nr = 0;
+	pool->starved = false;
+	/* No kick, and if there is one it does not wake kstackd. */
+	pool->kicked = true;
+	pool->backoff = true;
+	kstack_pool_low = TEST_LOW;
+	kstack_pool_high = TEST_HIGH;
+	ctx->gauge = gauge;
+
+	ctx->fn(ctx);
+	pool_empty(ctx);
+
+	kstack_pool_low = low;
+	kstack_pool_high = high;
+	pool->nr = ctx->saved.nr;
+	pool->starved = ctx->saved.starved;
+	pool->kicked = ctx->saved.kicked;
+	pool->backoff = ctx->saved.backoff;
+	pool->online = ctx->saved.online;
+	pool->retry = ctx->saved.retry;
+	pool->node = ctx->saved.node;
+	memcpy(pool->frame, ctx->saved.frame, sizeof(pool->frame));
+	return 0;
+}
+
+static void pool_frames_free(void *data)
+{
+	struct pool_ctx *ctx = data;
+
+	/* After a failure they may be anywhere: leak them. */
+	while (ctx->nr && !ctx->iso.what)
+		kstack_frame_free(ctx->frame[--ctx->nr]);
+}
+
+static void pool_test(struct kunit *test, void (*fn)(struct pool_ctx *ctx))
+{
+	struct pool_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, pool_frames_free, ctx), 0);
+	while (ctx->nr < TEST_FRAMES) {
+		/* stop_machine() runs it on the first CPU. */
+		struct page *page = kstack_frame_alloc(cpu_to_mem(cpumask_first(cpu_online_mask)),
+						       GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		ctx->frame[ctx->nr++] = page;
+	}
+	ctx->fn = fn;
+	dstack_isolated(test, pool_run, ctx);
+}
+
+static void take_one(struct pool_ctx *ctx, unsigned int have, unsigned int nr, bool privileged)
+{
+	bool enough = have >= nr + (privileged ? 0 : POOL_MIN);
+	unsigned int left = have - (enough ? nr : 0), i;
+	struct page *got[DSTACK_PAGES] = { };
+	struct kstack_pool *pool = ctx->pool;
+	struct dstack_iso *iso = &ctx->iso;
+
+	kstack_pool_put(ctx->frame, have);
+	ISO_EQ(iso, pool->nr, have);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + have);
+
+	ISO_EQ(iso, kstack_pool_take(got, nr, privileged), enough);
+	ISO_EQ(iso, pool->nr, left);
+	ISO_EQ(iso, pool->starved, !enough);
+	ISO_EQ(iso, dynamic_stack_cpu_starved(pool->cpu), !enough);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + left);
+	for (i = 0; i < DSTACK_PAGES; i++)
+		ISO_TRUE(iso, got[i] == (enough && i < nr ? pool->frame[left + i] : NULL));
+	pool_empty(ctx);
+}
+
+static void take(struct pool_ctx *ctx)
+{
+	unsigned int have, nr;
+
+	for (nr = 1; nr <= DSTACK_MAX_NEED; nr++) {
+		for (have = 0; have <= TEST_ENOUGH; have++) {
+			take_one(ctx, have, nr, false);
+			take_one(ctx, have, nr, true);
+		}
+	}
+}
+
+static void pool_take(struct kunit *test)
+{
+	pool_test(test, take);
+}
+
+/* Who makes kstackd run: a failure, and the low mark unless it was just tried. */
+static void kick(struct pool_ctx *ctx)
+{
+	struct kstack_pool *pool = ctx->pool;
+	struct dstack_iso *iso = &ctx->iso;
+	struct page *got[1];
+
+	pool->retry = jiffies;
+	pool->kicked = false;
+	kstack_pool_put(ctx->frame, TEST_LOW + 1);
+	ISO_TRUE(iso, kstack_pool_take(got, 1, false));
+	ISO_TRUE(iso, !pool->kicked);
+	ISO_TRUE(iso, kstack_pool_take(got, 1, false));
+	ISO_TRUE(iso, pool->kicked);
+
+	pool->kicked = false;
+	pool->retry = jiffies + HZ;
+	ISO_TRUE(iso, kstack_pool_take(got, 1, false));
+	ISO_TRUE(iso, !pool->kicked);
+	pool_empty(ctx);
+	ISO_TRUE(iso, !kstack_pool_take(got, 1, false));
+	ISO_TRUE(iso, pool->kicked);
+}
+
+static void pool_kick(struct kunit *test)
+{
+	pool_test(test, kick);
+}
+
+static void unstarve(struct pool_ctx *ctx)
+{
+	struct kstack_pool *pool = ctx->pool;
+	struct dstack_iso *iso = &ctx->iso;
+	struct page *got[1];
+	unsigned int i;
+
+	/* From thread context. */
+	ISO_TRUE(iso, !kstack_pool_take(got, 1, true));
+	for (i = 0; i < TEST_ENOUGH; i++) {
+		ISO_TRUE(iso, pool->starved);
+		ISO_TRUE(iso, kstack_pool_add(pool, ctx->frame[i]));
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + i + 1);
+	}
+	ISO_TRUE(iso, !pool->starved);
+	pool_empty(ctx);
+
+	/* From a switch; the irq_work comes later. */
+	ISO_TRUE(iso, !kstack_pool_take(got, 1, true));
+	kstack_pool_put(ctx->frame, TEST_ENOUGH - 1);
+	kstack_kick(&pool->kick);
+	ISO_TRUE(iso, pool->starved);
+	kstack_pool_put(ctx->frame + TEST_ENOUGH - 1, 1);
+	ISO_TRUE(iso, pool->starved);
+	kstack_kick(&pool->kick);
+	ISO_TRUE(iso, !pool->starved);
+	/* Still below the low mark. */
+	ISO_TRUE(iso, pool->kicked);
+	kstack_pool_put(ctx->frame + TEST_ENOUGH, 1);
+	kstack_kick(&pool->kick);
+	ISO_TRUE(iso, !pool->kicked);
+}
+
+static void pool_unstarve(struct kunit *test)
+{
+	pool_test(test, unstarve);
+}
+
+/* The last @nr of the test's frames have overflown: get them back. */
+static void take_overflown(struct pool_ctx *ctx, unsigned long before, unsigned int nr)
+{
+	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->frame[0])];
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned int i;
+
+	ISO_EQ(iso, list->nr, before + nr);
+	while (nr-- && !iso->what) {
+		struct page *page = kstack_list_del(list);
+		bool mine = false;
+
+		for (i = 0; i < TEST_FRAMES; i++)
+			mine |= page == ctx->frame[i];
+		ISO_TRUE(iso, mine);
+	}
+}
+
+static void high(struct pool_ctx *ctx)
+{
+	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->frame[0])];
+	struct kstack_pool *pool = ctx->pool;
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned long before = list->nr;
+
+	kstack_pool_put(ctx->frame, TEST_HIGH - 1);
+	ISO_EQ(iso, pool->nr, TEST_HIGH - 1);
+	ISO_EQ(iso, list->nr, before);
+	kstack_pool_put(ctx->frame + TEST_HIGH - 1, DSTACK_MAX_NEED);
+	ISO_EQ(iso, pool->nr, TEST_HIGH);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + TEST_HIGH + DSTACK_MAX_NEED - 1);
+	take_overflown(ctx, before, DSTACK_MAX_NEED - 1);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + TEST_HIGH);
+	ISO_TRUE(iso, !kstack_pool_add(pool, ctx->frame[TEST_FRAMES - 1]));
+	ISO_EQ(iso, pool->nr, TEST_HIGH);
+}
+
+static void pool_high(struct kunit *test)
+{
+	pool_test(test, high);
+}
+
+static void foreign(struct pool_ctx *ctx)
+{
+	unsigned long before = kstack_overflow[page_to_nid(ctx->frame[0])].nr;
+	struct kstack_pool *pool = ctx->pool;
+	struct dstack_iso *iso = &ctx->iso;
+
+	pool->node = page_to_nid(ctx->frame[0]) + 1;
+	kstack_pool_put(ctx->frame, DSTACK_MAX_NEED);
+	ISO_EQ(iso, pool->nr, 0);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + DSTACK_MAX_NEED);
+	take_overflown(ctx, before, DSTACK_MAX_NEED);
+}
+
+static void pool_foreign(struct kunit *test)
+{
+	pool_test(test, foreign);
+}
+
+static void drain(struct pool_ctx *ctx)
+{
+	long frames = dstack_test_frames();
+	struct kstack_pool *pool = ctx->pool;
+	struct dstack_iso *iso = &ctx->iso;
+
+	ctx->nr -= DSTACK_MAX_NEED;
+	kstack_pool_put(ctx->frame + ctx->nr, DSTACK_MAX_NEED);
+	pool->online = false;
+	ISO_TRUE(iso, !kstack_pool_add(pool, ctx->frame[0]));
+	kstack_pool_drain(pool);
+	ISO_EQ(iso, pool->nr, 0);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge);
+	ISO_EQ(iso, dstack_test_frames(), frames - DSTACK_MAX_NEED);
+}
+
+static void pool_drain(struct kunit *test)
+{
+	pool_test(test, drain);
+}
+
+/* Starved pools first, the rest overflows. */
+static void recycle(struct pool_ctx *ctx)
+{
+	unsigned long before = kstack_overflow[page_to_nid(ctx->frame[0])].nr;
+	struct kstack_pool *pool = ctx->pool;
+	struct dstack_iso *iso = &ctx->iso;
+	LIST_HEAD(frames);
+	unsigned int i;
+
+	for (i = 0; i < TEST_ENOUGH + 2; i++)
+		list_add_tail(&ctx->frame[i]->lru, &frames);
+	pool->starved = true;
+	kstack_frames_recycle(&frames);
+	ISO_TRUE(iso, list_empty(&frames));
+	ISO_EQ(iso, pool->nr, TEST_ENOUGH);
+	ISO_TRUE(iso, !pool->starved);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + TEST_ENOUGH + 2);
+	take_overflown(ctx, before, 2);
+}
+
+static void pool_recycle(struct kunit *test)
+{
+	pool_test(test, recycle);
+}
+
+static void trim(struct pool_ctx *ctx)
+{
+	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->frame[0])];
+	unsigned long before = list->nr, others = kstack_overflow_nr() - before;
+	long frames = dstack_test_frames(), pool = dstack_vm_event(NR_KSTACK_POOL);
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned long freed;
+
+	ctx->nr -= 4;
+	kstack_overflow_add(ctx->frame[ctx->nr]);
+	kstack_overflow_add(ctx->frame[ctx->nr + 1]);
+	kstack_overflow_add(ctx->frame[ctx->nr + 2]);
+	kstack_overflow_add(ctx->frame[ctx->nr + 3]);
+	ISO_EQ(iso, kstack_overflow_nr(), others + before + 4);
+	freed = kstack_overflow_trim(before + 1);
+	/* Other nodes are trimmed as well. */
+	ISO_TRUE(iso, freed >= 3);
+	ISO_EQ(iso, list->nr, before + 1);
+	ISO_EQ(iso, dstack_test_frames(), frames - freed);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool + 4 - freed);
+	freed += kstack_overflow_trim(before);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool + 4 - freed);
+	ctx->gauge -= freed - 4;
+}
+
+static void pool_trim(struct kunit *test)
+{
+	pool_test(test, trim);
+}
+
+static void reserve(struct pool_ctx *ctx)
+{
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned long nr = kstack_reserve.nr;
+	struct page *page = kstack_list_del(&kstack_reserve);
+
+	if (!page) {
+		ISO_EQ(iso, nr, 0);
+		return;
+	}
+	ISO_TRUE(iso, kstack_reserve_low());
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge - 1);
+	kstack_list_add(&kstack_reserve, page);
+	ISO_EQ(iso, kstack_reserve_low(), nr < kstack_reserve_target);
+	ISO_EQ(iso, kstack_reserve.nr, nr);
+}
+
+static void pool_reserve(struct kunit *test)
+{
+	pool_test(test, reserve);
+}
+
+static int frame_alloc(void *data)
+{
+	struct dstack_iso *iso = data;
+	long frames = dstack_test_frames();
+	struct page *page = kstack_frame_alloc(numa_mem_id(), GFP_NOWAIT);
+
+	ISO_TRUE(iso, page);
+	if (!page)
+		return 0;
+	ISO_EQ(iso, dstack_test_frames(), frames + 1);
+	ISO_TRUE(iso, !memchr_inv(page_address(page), 0, PAGE_SIZE));
+	memset(page_address(page), 0x5a, PAGE_SIZE);
+	kstack_frame_free(page);
+	ISO_EQ(iso, dstack_test_frames(), frames);
+	return 0;
+}
+
+static void pool_frame(struct kunit *test)
+{
+	struct dstack_iso iso = { };
+
+	dstack_isolated(test, frame_alloc, &iso);
+}
+
+static struct kunit_case pool_cases[] = {
+	KUNIT_CASE(pool_take),
+	KUNIT_CASE(pool_kick),
+	KUNIT_CASE(pool_unstarve),
+	KUNIT_CASE(pool_high),
+	KUNIT_CASE(pool_foreign),
+	KUNIT_CASE(pool_drain),
+	KUNIT_CASE(pool_recycle),
+	KUNIT_CASE(pool_trim),
+	KUNIT_CASE(pool_reserve),
+	KUNIT_CASE(pool_frame),
+	{}
+};
+
+static struct kunit_suite pool_suite = {
+	.name		= "dynamic_stack_pool",
+	.init		= dstack_test_init,
+	.test_cases	= pool_cases,
+};
+
+kunit_test_suite(pool_suite);

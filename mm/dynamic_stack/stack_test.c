@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of a stack's life: creation, the cache, exit, keep, the charge.
+ * Included by stack.c.
+ */
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+
+#include "kunit_test.h"
+
+#define TEST_WAIT	(20 * HZ)
+
+struct stack_ctx {
+	struct dstack_iso	iso;
+	struct task_struct	*tsk;
+	struct dynamic_stack	*ds;
+	struct dynamic_stack	*other[NR_CACHED];
+	struct dynamic_stack	*saved[NR_CACHED];
+};
+
+static struct dynamic_stack *stack_create(struct kunit *test)
+{
+	struct dynamic_stack *ds = dstack_create(NUMA_NO_NODE);
+
+	KUNIT_ASSERT_NOT_NULL(test, ds);
+	return ds;
+}
+
+/* This CPU's cache, as the case wants it; and as it was. */
+static void cache_set(struct dynamic_stack **want, struct dynamic_stack **old)
+{
+	int i;
+
+	for (i = 0; i < NR_CACHED; i++) {
+		old[i] = this_cpu_read(dstack_cached[i]);
+		this_cpu_write(dstack_cached[i], want[i]);
+	}
+}
+
+/* The task used its whole stack but for page 1. */
+static void use_stack(struct stack_ctx *ctx)
+{
+	struct dynamic_stack *ds = ctx->ds;
+	unsigned int i;
+
+	ctx->tsk->dynamic_stack = ds;
+	dstack_test_populate(&ctx->iso, ctx->tsk);
+	if (ctx->iso.what)
+		return;
+	for (i = 0; i < DSTACK_PAGES; i++) {
+		if (i != 1)
+			memset(dstack_test_word(ds, i), 0x5a, 512);
+	}
+}
+
+static struct stack_ctx *stack_ctx(struct kunit *test)
+{
+	struct stack_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	ctx->tsk = dstack_test_task(test);
+	ctx->ds = ctx->tsk->dynamic_stack;
+	return ctx;
+}
+
+static void stack_fresh(struct kunit *test)
+{
+	struct dynamic_stack *ds = stack_create(test);
+	unsigned int i;
+
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED(ds->base, THREAD_ALIGN));
+	KUNIT_EXPECT_EQ(test, ds->mapped, BIT(DSTACK_PAGES - 1));
+	KUNIT_EXPECT_EQ(test, ds->parked, 0);
+	KUNIT_EXPECT_EQ(test, refcount_read(&ds->ref), 1);
+	for (i = 0; i < DSTACK_PAGES - 1; i++) {
+		KUNIT_EXPECT_NULL(test, ds->page[i]);
+		KUNIT_EXPECT_TRUE(test, pte_none(ptep_get(ds->ptep + i)));
+	}
+	KUNIT_EXPECT_TRUE(test, pte_present(ptep_get(ds->ptep + i)));
+	KUNIT_EXPECT_FALSE(test, pte_young(ptep_get(ds->ptep + i)));
+	KUNIT_EXPECT_PTR_EQ(test, vmalloc_to_page((void *)ds->base + i * PAGE_SIZE), ds->page[i]);
+	KUNIT_EXPECT_TRUE(test, !memchr_inv(page_address(ds->page[i]), 0, PAGE_SIZE));
+	dstack_destroy(ds);
+}
+
+static int cache_reuse(void *data)
+{
+	struct dynamic_stack *none[NR_CACHED] = { }, *left[NR_CACHED];
+	struct stack_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	long frames = dstack_test_frames(), pool, gauge, cached;
+	struct page *page[DSTACK_PAGES];
+	unsigned int i, kept, round;
+
+	cache_set(none, ctx->saved);
+	for (round = 0; round < 2; round++) {
+		use_stack(ctx);
+		if (iso->what)
+			break;
+		memcpy(page, ds->page, sizeof(page));
+		pool = dstack_vm_event(NR_KSTACK_POOL);
+		gauge = dstack_vm_event(NR_KSTACK_PARKED);
+		cached = dstack_cached_pages();
+		kept = DSTACK_ALL & ~BIT(1);
+
+		dynamic_stack_free(ctx->tsk);
+		ISO_TRUE(iso, !ctx->tsk->dynamic_stack);
+		ISO_TRUE(iso, !ds->task);
+		ISO_TRUE(iso, this_cpu_read(dstack_cached[0]) == ds);
+		ISO_EQ(iso, ds->mapped, BIT(DSTACK_PAGES - 1));
+		ISO_EQ(iso, ds->parked, kept & DSTACK_LOWER);
+		/* The untouched frame went to the pool; nobody counts the parked ones. */
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool + 1);
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
+		ISO_EQ(iso, dstack_cached_pages(), cached + hweight32(kept));
+
+		ISO_TRUE(iso, dstack_reuse() == ds);
+		ISO_TRUE(iso, !this_cpu_read(dstack_cached[0]));
+		ISO_EQ(iso, dstack_cached_pages(), cached);
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge + hweight32(kept) - 1);
+		dstack_test_consistent(iso, ds);
+		for (i = 0; i < DSTACK_PAGES; i++) {
+			if (i == 1)
+				continue;
+			ISO_TRUE(iso, ds->page[i] == page[i]);
+			ISO_TRUE(iso, !memchr_inv(page_address(page[i]), 0, PAGE_SIZE));
+		}
+		ISO_EQ(iso, dstack_test_frames(), frames);
+	}
+	ctx->tsk->dynamic_stack = ds;
+	cache_set(ctx->saved, left);
+	return 0;
+}
+
+static void stack_cache_reuse(struct kunit *test)
+{
+	dstack_isolated(test, cache_reuse, stack_ctx(test));
+}
+
+static int exit_destroys(void *data)
+{
+	struct stack_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	long frames = dstack_test_frames(), cached = dstack_cached_pages();
+	long pool = dstack_vm_event(NR_KSTACK_POOL), gauge = dstack_vm_event(NR_KSTACK_PARKED);
+	unsigned int i;
+
+	/* No room in the cache. */
+	cache_set(ctx->other, ctx->saved);
+	use_stack(ctx);
+	dynamic_stack_free(ctx->tsk);
+	ISO_EQ(iso, ds->mapped | ds->parked, 0);
+	for (i = 0; i < DSTACK_PAGES; i++) {
+		ISO_TRUE(iso, !ds->page[i]);
+		ISO_TRUE(iso, pte_none(ptep_get(ds->ptep + i)));
+	}
+	/* All lower frames came from the pool, and one went back there. */
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED + 1);
+	ISO_EQ(iso, dstack_test_frames(), frames - (DSTACK_PAGES - 1));
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
+	ISO_EQ(iso, dstack_cached_pages(), cached);
+	cache_set(ctx->saved, ctx->other);
+	return 0;
+}
+
+static void stack_exit_destroys(struct kunit *test)
+{
+	struct stack_ctx *ctx = stack_ctx(test);
+	struct dynamic_stack *ds = stack_create(test), *given = ctx->ds;
+	int i;
+
+	for (i = 0; i < NR_CACHED; i++)
+		ctx->other[i] = stack_create(test);
+	ctx->ds = ds;
+	/* To see what becomes of it. */
+	refcount_inc(&ds->ref);
+	dstack_isolated(test, exit_destroys, ctx);
+	ctx->tsk->dynamic_stack = given;
+
+	/* The addresses go as soon as a worker gets there. */
+	irq_work_sync(&dstack_dead_kick);
+	flush_work(&dstack_dead_work);
+	KUNIT_EXPECT_NULL(test, ds->vm);
+	KUNIT_EXPECT_EQ(test, refcount_read(&ds->ref), 1);
+	dstack_put(ds);
+	for (i = 0; i < NR_CACHED; i++)
+		dstack_destroy(ctx->other[i]);
+}
+
+static int idle_fn(void *unused)
+{
+	for (;;) {
+		set_current_state(TASK_IDLE);
+		if (kthread_should_stop())
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
+static void stop_thread(void *tsk)
+{
+	kthread_stop(tsk);
+}
+
+static void wait_off_cpu(struct kunit *test, struct task_struct *tsk, unsigned int state)
+{
+	unsigned long end = jiffies + TEST_WAIT;
+
+	while (!wait_task_inactive(tsk, state)) {
+		KUNIT_ASSERT_TRUE(test, time_before(jiffies, end));
+		usleep_range(1000, 2000);
+	}
+}
+
+static void stack_keep(struct kunit *test)
+{
+	struct task_struct *tsk = kthread_create(idle_fn, NULL, "kstack_test");
+	struct dynamic_stack *ds;
+	unsigned int policy = dynamic_stack_reclaim, seq, i;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(tsk));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_thread, tsk), 0);
+	ds = tsk->dynamic_stack;
+	KUNIT_ASSERT_NOT_NULL(test, ds);
+	wait_off_cpu(test, tsk, TASK_UNINTERRUPTIBLE);
+	if (policy == DSTACK_RECLAIM_SWITCH)
+		KUNIT_EXPECT_FALSE(test, dstack_complete(ds));
+	seq = ds->seq + !dstack_complete(ds);
+
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, dynamic_stack_keep(tsk), 0);
+		KUNIT_EXPECT_TRUE(test, ds->keep);
+		KUNIT_EXPECT_TRUE(test, dstack_complete(ds));
+		KUNIT_EXPECT_EQ(test, ds->parked, 0);
+		KUNIT_EXPECT_EQ(test, ds->seq, seq);
+	}
+	/* It runs, sleeps, and is still whole. */
+	wake_up_process(tsk);
+	wait_off_cpu(test, tsk, TASK_IDLE);
+	KUNIT_EXPECT_TRUE(test, dstack_complete(ds));
+	KUNIT_EXPECT_EQ(test, ds->seq, seq);
+}
+
+static int keep_counts(void *data)
+{
+	struct stack_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	struct keep_args args = { };
+	unsigned int i;
+	long gauge;
+
+	/* Something to restore: page 1 only. */
+	dstack_test_populate(iso, ctx->tsk);
+	set_pte(ds->ptep + 1, pte_mkyoung(ptep_get(ds->ptep + 1)));
+	dstack_park(ds, ds->base + THREAD_SIZE - 64);
+	ISO_EQ(iso, ds->parked, BIT(1));
+	gauge = dstack_vm_event(NR_KSTACK_PARKED);
+
+	/* All or nothing here, too. */
+	ISO_TRUE(iso, !task_call_func(ctx->tsk, dstack_keep_func, &args));
+	ISO_TRUE(iso, !ds->keep);
+	ISO_EQ(iso, ds->parked, BIT(1));
+	for (i = 0; i < DSTACK_MAX_NEED - 1; i++) {
+		ISO_TRUE(iso, !task_call_func(ctx->tsk, dstack_keep_func, &args));
+		args.frame[i] = kstack_frame_alloc(ds->node_id, GFP_NOWAIT);
+		ISO_TRUE(iso, args.frame[i]);
+		if (iso->what)
+			return 0;
+		args.nr++;
+	}
+	ISO_TRUE(iso, task_call_func(ctx->tsk, dstack_keep_func, &args));
+	ISO_TRUE(iso, ds->keep);
+	ISO_EQ(iso, args.nr, 0);
+	ISO_EQ(iso, ds->mapped, DSTACK_ALL);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge - 1);
+	dstack_test_consistent(iso, ds);
+	return 0;
+}
+
+static void stack_keep_all_or_nothing(struct kunit *test)
+{
+	struct stack_ctx *ctx = stack_ctx(test);
+
+	WRITE_ONCE(ctx->tsk->__state, TASK_UNINTERRUPTIBLE);
+	dstack_isolated(test, keep_counts, ctx);
+}
+
+#ifdef CONFIG_MEMCG
+static void objcg_release(struct percpu_ref *ref)
+{
+	struct obj_cgroup *objcg = container_of(ref, struct obj_cgroup, refcnt);
+
+	percpu_ref_exit(ref);
+	kfree_rcu(objcg, rcu);
+}
+
+static int charge_hold(void *data)
+{
+	struct stack_ctx *ctx = data;
+	struct dstack_iso *iso = &ctx->iso;
+	long frames = dstack_test_frames();
+
+	/* It moves from nobody's account to a memcg's: still as many frames. */
+	dstack_charge(ctx->ds);
+	ISO_EQ(iso, ctx->ds->charged, dstack_held(ctx->ds));
+	ISO_EQ(iso, dstack_test_frames(), frames);
+	return 0;
+}
+
+static int charge_populate(void *data)
+{
+	struct stack_ctx *ctx = data;
+
+	dstack_test_populate(&ctx->iso, ctx->tsk);
+	return charge_hold(data);
+}
+
+static int charge_park(void *data)
+{
+	struct stack_ctx *ctx = data;
+
+	dstack_park(ctx->ds, ctx->ds->base + THREAD_SIZE - 64);
+	return charge_hold(data);
+}
+
+static void stack_charge(struct kunit *test)
+{
+	struct stack_ctx *ctx = stack_ctx(test);
+	struct dynamic_stack *ds = ctx->ds;
+	struct obj_cgroup *objcg;
+
+	if (mem_cgroup_disabled())
+		kunit_skip(test, "no memory control groups");
+
+	/* A charge to the root, which has no limit and charges nobody else. */
+	objcg = kzalloc(sizeof(*objcg), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, objcg);
+	objcg->memcg = root_mem_cgroup;
+	if (percpu_ref_init(&objcg->refcnt, objcg_release, 0, GFP_KERNEL)) {
+		kfree(objcg);
+		KUNIT_FAIL_AND_ABORT(test, "no memory");
+	}
+	dstack_charge(ds);
+	KUNIT_EXPECT_EQ(test, ds->charged, 0);
+
+	obj_cgroup_get(objcg);
+	ds->objcg = objcg;
+	dstack_isolated(test, charge_hold, ctx);
+	KUNIT_EXPECT_EQ(test, ds->charged, 1);
+	dstack_isolated(test, charge_populate, ctx);
+	KUNIT_EXPECT_EQ(test, ds->charged, DSTACK_PAGES);
+	dstack_isolated(test, charge_park, ctx);
+	KUNIT_EXPECT_EQ(test, ds->charged, 1);
+
+	dynamic_stack_exit_account(ctx->tsk);
+	KUNIT_EXPECT_NULL(test, ds->objcg);
+	KUNIT_EXPECT_EQ(test, ds->charged, 0);
+	percpu_ref_kill(&objcg->refcnt);
+}
+#endif
+
+static void stack_depth(struct kunit *test)
+{
+	struct task_struct *tsk = dstack_test_task(test);
+	struct dynamic_stack *ds = tsk->dynamic_stack;
+	unsigned long *word = page_address(ds->page[DSTACK_PAGES - 1]);
+	unsigned long lower = (DSTACK_PAGES - 1) * PAGE_SIZE;
+
+	KUNIT_EXPECT_NULL(test, dynamic_stack_page(tsk, 0));
+	memset(word, 0, PAGE_SIZE);
+	word[10] = 1;
+	KUNIT_EXPECT_EQ(test, dynamic_stack_not_used(tsk), lower + 10 * sizeof(long));
+	/* What the collector saw goes deeper. */
+	ds->unused = 100;
+	KUNIT_EXPECT_EQ(test, dynamic_stack_not_used(tsk), 100);
+	ds->unused = THREAD_SIZE;
+	word[10] = 0;
+}
+
+static struct kunit_case stack_cases[] = {
+	KUNIT_CASE(stack_fresh),
+	KUNIT_CASE(stack_cache_reuse),
+	KUNIT_CASE(stack_exit_destroys),
+	KUNIT_CASE(stack_keep),
+	KUNIT_CASE(stack_keep_all_or_nothing),
+#ifdef CONFIG_MEMCG
+	KUNIT_CASE(stack_charge),
+#endif
+	KUNIT_CASE(stack_depth),
+	{}
+};
+
+static struct kunit_suite stack_suite = {
+	.name		= "dynamic_stack_stack",
+	.init		= dstack_test_init,
+	.test_cases	= stack_cases,
+};
+
+kunit_test_suite(stack_suite);
