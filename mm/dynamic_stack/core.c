@@ -80,6 +80,15 @@ void dstack_delay(void)
 		msleep(dynamic_stack_delay);
 }
 
+/* Microseconds in the switch, before it maps parked pages. */
+static unsigned int dynamic_stack_delay_us;
+module_param_named(delay_us, dynamic_stack_delay_us, uint, 0644);
+
+void dstack_switch_delay(void)
+{
+	udelay(min(READ_ONCE(dynamic_stack_delay_us), 5000U));
+}
+
 /*
  * A frame that is live in two places is the worst that can go wrong here. Each
  * PTE write checks that the frame belongs to this stack.
@@ -149,7 +158,23 @@ static void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i)
 	dstack_set_owner(ds, page);
 	ds->saved[i] = mk_pte(page, DYNAMIC_STACK_PROT);
 }
+
+/* What the switch must not do: miss a CPU that sets the Accessed bit just now. */
+static pte_t dstack_clear_torn(pte_t *ptep)
+{
+	pte_t pte = ptep_get(ptep);
+
+	if (!pte_young(pte))
+		dstack_switch_delay();
+	set_pte(ptep, __pte(0));
+	return pte;
+}
 #else
+static inline pte_t dstack_clear_torn(pte_t *ptep)
+{
+	return *ptep;
+}
+
 static inline void dstack_park_late(struct dynamic_stack *ds, unsigned long sp) { }
 static inline void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i) { }
 #endif
@@ -292,6 +317,8 @@ void __dynamic_stack_map(struct task_struct *next)
 	struct dynamic_stack *ds = next->dynamic_stack;
 
 	trace_dynamic_stack_populate(next, DSTACK_ALL & ~ds->mapped, ds->parked);
+	if (ds->parked)
+		dstack_switch_delay();
 	dstack_map_pages(ds);
 }
 
@@ -320,7 +347,12 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 		first++;
 
 	for (i = 0; i < first; i++) {
-		pte_t pte = arch_dynamic_stack_clear(ds->ptep + i);
+		pte_t pte;
+
+		if (dstack_planted(TORN_CLEAR))
+			pte = dstack_clear_torn(ds->ptep + i);
+		else
+			pte = arch_dynamic_stack_clear(ds->ptep + i);
 
 		if (pte_young(pte) && !dstack_planted(IGNORE_ACCESSED)) {
 			ds->saved[i] = pte;

@@ -43,6 +43,7 @@ enum dynamic_stack_plant {
 	DSTACK_PLANT_HALF,		/* 9 populate half-way when frames are short */
 	DSTACK_PLANT_NO_EXCLUSION,	/* 10 collect by the sequence number alone */
 	DSTACK_PLANT_LATE_PARK,		/* 11 park after on_cpu is cleared */
+	DSTACK_PLANT_TORN_CLEAR,	/* 12 PTE read, then cleared */
 };
 
 #ifdef CONFIG_DYNAMIC_STACK_DEBUG
@@ -54,12 +55,14 @@ void dstack_check_owner(struct dynamic_stack *ds, struct page *page);
 void dstack_set_owner(struct dynamic_stack *ds, struct page *page);
 void dstack_check_clean(struct page *page);
 void dstack_delay(void);
+void dstack_switch_delay(void);
 #else
 #define dstack_planted(bug)	(false)
 static inline void dstack_check_owner(struct dynamic_stack *ds, struct page *page) { }
 static inline void dstack_set_owner(struct dynamic_stack *ds, struct page *page) { }
 static inline void dstack_check_clean(struct page *page) { }
 static inline void dstack_delay(void) { }
+static inline void dstack_switch_delay(void) { }
 #endif
 
 /* core.c */
@@ -94,5 +97,11 @@ int dstack_stack_init(void);
 void dstack_put(struct dynamic_stack *ds);
 void dstack_charge(struct dynamic_stack *ds);
 unsigned long dstack_cached_pages(void);
+
+/*
+ * What test_deep.c leaves in the upper half of the words of a stack, and
+ * test_look.c must not find in another task's.
+ */
+#define DSTACK_TEST_MARK	0x5dead5acUL
 
 #endif /* _MM_DYNAMIC_STACK_INTERNAL_H */

@@ -71,9 +71,10 @@ static bool deep_remote(unsigned long *word)
 	return seen;
 }
 
+/* Says whose word it is, and at what address. */
 static unsigned long pattern(void *addr)
 {
-	return (unsigned long)addr ^ (unsigned long)current;
+	return DSTACK_TEST_MARK << 32 | (u32)((unsigned long)addr ^ (unsigned long)current);
 }
 
 static noinline void go_deep(struct deep *deep)
