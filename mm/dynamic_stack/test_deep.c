@@ -7,6 +7,8 @@
  * echo "sleep BYTES MS" > dynamic_stack_test
  *	go BYTES deep, sleep there for MS, check that the stack's contents are
  *	what they were: -EUCLEAN if not
+ * echo "block BYTES MS" > dynamic_stack_test
+ *	the same, in an uninterruptible sleep
  * echo "remote BYTES MS" > dynamic_stack_test
  *	the same, and meanwhile a kworker on another CPU writes to an object in
  *	the deepest frame; that the task sees what was written is checked as well
@@ -34,6 +36,7 @@ struct deep {
 	unsigned long	bottom;		/* go down to here */
 	unsigned int	sleep_ms;
 	bool		remote;
+	bool		block;
 	bool		clean;		/* contents were as expected */
 };
 
@@ -91,7 +94,9 @@ static noinline void go_deep(struct deep *deep)
 		if (deep->remote && !deep_remote(&fill[0]))
 			deep->clean = false;
 		WRITE_ONCE(fill[0], pattern(&fill[0]));
-		if (deep->sleep_ms)
+		if (deep->sleep_ms && deep->block)
+			msleep(deep->sleep_ms);
+		else if (deep->sleep_ms)
 			msleep_interruptible(deep->sleep_ms);
 	}
 
@@ -122,6 +127,8 @@ static ssize_t test_write(struct file *file, const char __user *ubuf, size_t len
 
 	if (!strcmp(cmd, "remote"))
 		deep.remote = true;
+	else if (!strcmp(cmd, "block"))
+		deep.block = true;
 	else if (!strcmp(cmd, "touch"))
 		ms = 0;
 	else if (strcmp(cmd, "sleep"))
