@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The counters tell the truth: KernelStack is what stacks, pools and the stack
- * cache hold, before and after storms of forks and deep sleepers.
+ * cache hold, nr_kstack_pool what each pool has, and nr_kstack_parked what each
+ * stack has, before and after storms of forks and deep sleepers.
  */
 #define _GNU_SOURCE
 #include "common.h"
@@ -12,7 +13,7 @@ static long page_kib;
 static bool balanced(char *why, size_t size)
 {
 	long kernel_stack, held = 0, pages = read_key(DEBUGFS "summary", "stack_pages");
-	long cached, idle, pool, parked, parked_sum = 0;
+	long cached, idle, pool, parked, parked_sum = 0, pool_sum = 0, n;
 	char key[32], line[256], map[32];
 	FILE *f;
 	int i;
@@ -41,6 +42,20 @@ static bool balanced(char *why, size_t size)
 	if (parked != parked_sum) {
 		snprintf(why, size, "nr_kstack_parked %ld, but stacks have %ld",
 			 parked, parked_sum);
+		return false;
+	}
+
+	f = fopen(DEBUGFS "pools", "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "cpu %*d: frames %ld", &n) == 1 ||
+		    sscanf(line, "node %*d: overflow %ld", &n) == 1 ||
+		    sscanf(line, "reserve: %ld", &n) == 1)
+			pool_sum += n;
+	}
+	if (f)
+		fclose(f);
+	if (pool != pool_sum) {
+		snprintf(why, size, "nr_kstack_pool %ld, but pools have %ld", pool, pool_sum);
 		return false;
 	}
 

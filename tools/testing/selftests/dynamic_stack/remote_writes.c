@@ -5,8 +5,9 @@
  * with a shallow stack, and loses the page. It goes deep again, and the same CPU
  * writes to the same address: does the task see it?
  *
- * The tasks stay on one CPU, so that the other one, where a kworker writes, has
- * no reason to flush its TLB in between.
+ * First a few tasks stay on one CPU, so that the other one, where a kworker
+ * writes, has no reason to flush its TLB in between. Then many move from CPU to
+ * CPU while they do it, so that each of them has been here and there in a TLB.
  *
  * vm: --smp 2
  */
@@ -19,14 +20,28 @@
 
 #define TASKS	4
 #define ROUNDS	25
+#define MOVERS	32
+#define MOVES	12
+
+static void run_on(int n)
+{
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(n, &cpu);
+	if (sched_setaffinity(0, sizeof(cpu), &cpu))
+		ksft_exit_fail_msg("sched_setaffinity: %s\n", strerror(errno));
+}
 
 /* Deep and shallow in turn, at a pace of its own; returns failed rounds. */
-static int deep_and_shallow(int id)
+static int deep_and_shallow(int id, int rounds, bool move)
 {
+	int i, failed = 0, cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	char cmd[64];
-	int i, failed = 0;
 
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < rounds; i++) {
+		if (move)
+			run_on((id + i / 2) % cpus);
 		snprintf(cmd, sizeof(cmd), "remote %d %d", 6000 + i * 997 % 6000, id * 7);
 		if (write_file(TESTFILE, cmd))
 			failed++;
@@ -36,34 +51,15 @@ static int deep_and_shallow(int id)
 	return failed;
 }
 
-int main(void)
+static void run(const char *name, int tasks, int rounds, bool move)
 {
 	int i, status, failed = 0, lost = 0;
-	char period[32], sleep[32];
-	long collected;
-	cpu_set_t cpu;
+	long collected = vmstat("kstack_collect");
 
-	ksft_print_header();
-	need_feature();
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		ksft_exit_skip("needs two CPUs\n");
-	ksft_set_plan(3);
-
-	CPU_ZERO(&cpu);
-	CPU_SET(0, &cpu);
-	if (sched_setaffinity(0, sizeof(cpu), &cpu))
-		ksft_exit_fail_msg("sched_setaffinity: %s\n", strerror(errno));
-
-	read_file(PERIOD, period, sizeof(period));
-	read_file(SLEEP, sleep, sizeof(sleep));
-	write_file(SLEEP, "10");
-	write_file(PERIOD, "10");
-	collected = vmstat("kstack_collect");
-
-	for (i = 0; i < TASKS; i++) {
+	for (i = 0; i < tasks; i++) {
 		if (!fork()) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			_exit(deep_and_shallow(i));
+			_exit(deep_and_shallow(i, rounds, move));
 		}
 	}
 	while (wait(&status) > 0) {
@@ -73,13 +69,34 @@ int main(void)
 			lost++;
 	}
 	collected = vmstat("kstack_collect") - collected;
+
+	ksft_test_result(!lost, "%s: all tasks came back\n", name);
+	ksft_test_result(!failed, "%s: all remote writes arrived (%d of %d did not)\n",
+			 name, failed, tasks * rounds);
+	/* Else nothing was tested. */
+	ksft_test_result(collected > tasks, "%s: frames were collected meanwhile (%ld)\n",
+			 name, collected);
+}
+
+int main(void)
+{
+	char period[32], sleep[32];
+
+	ksft_print_header();
+	need_feature();
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		ksft_exit_skip("needs two CPUs\n");
+	ksft_set_plan(6);
+	read_file(PERIOD, period, sizeof(period));
+	read_file(SLEEP, sleep, sizeof(sleep));
+	write_file(SLEEP, "10");
+	write_file(PERIOD, "10");
+
+	run_on(0);
+	run("on one CPU", TASKS, ROUNDS, false);
+	run("moving", MOVERS, MOVES, true);
+
 	write_file(PERIOD, period);
 	write_file(SLEEP, sleep);
-
-	ksft_test_result(!lost, "all tasks came back\n");
-	ksft_test_result(!failed, "all remote writes arrived (%d of %d did not)\n",
-			 failed, TASKS * ROUNDS);
-	/* Else nothing was tested. */
-	ksft_test_result(collected > TASKS, "frames were collected meanwhile (%ld)\n", collected);
 	ksft_finished();
 }
