@@ -10,6 +10,7 @@ set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 delay=0
+delay_us=0
 smp=2
 case "$(basename "$0" .sh)" in
 no-flush)		bit=0 test=remote_writes ;;
@@ -24,6 +25,7 @@ counter)		bit=8 test=accounting ;;
 half)			bit=9 test=starve ;;
 no-exclusion)		bit=10 test=remote_writes delay=60 ;;
 late-park)		bit=11 test=sleepers delay=5 ;;
+torn-clear)		bit=12 test=stale delay_us=300 ;;
 *)			echo "no such bug: $0"; exit 1 ;;
 esac
 
@@ -41,6 +43,7 @@ status=0
 	--log "$console" --timeout 300 --smp $smp --mem 1G --append dynamic_stack=on --cmd "
 p=/sys/module/dynamic_stack/parameters
 echo $delay >\$p/delay_ms
+echo $delay_us >\$p/delay_us
 /selftests/$test || { echo '@@ control failed'; exit 1; }
 echo '@@ planted'
 echo 1 >/proc/sys/kernel/panic_on_warn
