@@ -97,7 +97,8 @@ static void check_charge(const char *when, long held)
 		sleep_ms(100);
 	}
 	ksft_test_result(held >= 0 && charged == held,
-			 "%s: %ld frames held, %ld charged, after %d ms\n", when, held, charged, ms);
+			 "%s: %ld frames held, %ld charged, after %d ms\n",
+			 when, held, charged, ms);
 }
 
 static void wake(int sig)
@@ -197,7 +198,8 @@ static void test_follows(void)
 /* Threads that touch no new memory of the user's: only the kernel's counts. */
 static void limit_child(void)
 {
-	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+		    CLONE_SYSVSEM;
 	long i, tid = 0;
 
 	if (write_file(GROUP "cgroup.procs", "0") ||

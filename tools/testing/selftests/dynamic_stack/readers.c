@@ -405,7 +405,7 @@ static long tracer_pass(void)
 	read_file(TRACING "stack_trace", text, sizeof(text));
 	sleep_ms(1500);
 	/* Lines of a trace, not the explanation that it was never enabled. */
-	return strstr(text, "  0)") != NULL;
+	return !!strstr(text, "  0)");
 }
 
 static bool stacktrace_start(void)
@@ -465,7 +465,7 @@ static const struct reader {
 	{ "hung task report", hung_pass, hung_start },
 };
 
-#define READERS	((int)(sizeof(readers) / sizeof(readers[0])))
+#define READERS	((int)ARRAY_SIZE(readers))
 
 static void read_on(int id)
 {

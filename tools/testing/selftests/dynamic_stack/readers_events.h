@@ -126,8 +126,9 @@ static int bpf_map_create(uint32_t type, uint32_t value_size, uint32_t entries)
 
 #define INSN(c, d, s, o, i) \
 	{ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) }
-#define MAP_FD(reg, fd) \
-	INSN(BPF_LD | BPF_DW | BPF_IMM, reg, BPF_PSEUDO_MAP_FD, 0, fd), INSN(0, 0, 0, 0, 0)
+/* Takes two instructions. */
+#define MAP_FD(reg, fd)	INSN(BPF_LD | BPF_DW | BPF_IMM, reg, BPF_PSEUDO_MAP_FD, 0, fd)
+#define MAP_FD_END	INSN(0, 0, 0, 0, 0)
 #define CALL(helper)	INSN(BPF_JMP | BPF_CALL, 0, 0, 0, helper)
 
 /* On each sched_switch: a stack id; and count the good ones in bpf_map[0]. */
@@ -143,14 +144,14 @@ static bool bpf_start(const char *tracepoint)
 		return false;
 
 	struct bpf_insn insns[] = {
-		MAP_FD(BPF_REG_2, bpf_stacks),
+		MAP_FD(BPF_REG_2, bpf_stacks), MAP_FD_END,
 		INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, BPF_F_REUSE_STACKID),
 		CALL(BPF_FUNC_get_stackid),
 		INSN(BPF_JMP | BPF_JSLT | BPF_K, BPF_REG_0, 0, 9, 0),
 		INSN(BPF_ST | BPF_MEM | BPF_W, BPF_REG_10, 0, -4, 0),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0, 0),
 		INSN(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, -4),
-		MAP_FD(BPF_REG_1, bpf_map),
+		MAP_FD(BPF_REG_1, bpf_map), MAP_FD_END,
 		CALL(BPF_FUNC_map_lookup_elem),
 		INSN(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 2, 0),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, 1),
@@ -161,7 +162,7 @@ static bool bpf_start(const char *tracepoint)
 
 	attr.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT;
 	attr.insns = (uintptr_t)insns;
-	attr.insn_cnt = sizeof(insns) / sizeof(insns[0]);
+	attr.insn_cnt = ARRAY_SIZE(insns);
 	attr.license = (uintptr_t)"GPL";
 	attr.log_buf = (uintptr_t)log;
 	attr.log_size = sizeof(log);
