@@ -58,10 +58,15 @@ static void deep_and_shallow(int id)
 	_exit(0);
 }
 
-static void pipe_partner(int in, int out)
+static void pipe_partner(const int *from, const int *to)
 {
+	int in = from[0], out = to[1];
 	char c = 0;
 
+	/* Else nobody sees that the other one is gone. */
+	close(from[1]);
+	close(to[0]);
+	signal(SIGPIPE, SIG_IGN);
 	while (!shared->stop) {
 		if (write(out, &c, 1) != 1 || read(in, &c, 1) != 1)
 			break;
@@ -110,9 +115,9 @@ static void start_targets(void)
 		if (pipe(a) || pipe(b))
 			ksft_exit_fail_msg("pipe: %s\n", strerror(errno));
 		if (child(&target[nr_targets++]))
-			pipe_partner(a[0], b[1]);
+			pipe_partner(a, b);
 		if (child(&target[nr_targets++]))
-			pipe_partner(b[0], a[1]);
+			pipe_partner(b, a);
 		close(a[0]);
 		close(a[1]);
 		close(b[0]);
