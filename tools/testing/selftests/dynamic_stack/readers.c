@@ -334,12 +334,12 @@ static long kcore_pass(void)
 	char line[256];
 
 	while (f && fd >= 0 && fgets(line, sizeof(line), f)) {
-		unsigned long from, to;
+		unsigned long from, size;
 		off_t pos;
 
-		if (!strstr(line, "dynamic_stack") && !strstr(line, "dstack"))
-			continue;
-		if (sscanf(line, "0x%lx-0x%lx", &from, &to) != 2)
+		/* With its guard page. */
+		if (sscanf(line, "0x%lx-%*s %lu", &from, &size) != 2 ||
+		    size != sizeof(stack) + sysconf(_SC_PAGESIZE) || strstr(line, "unpurged"))
 			continue;
 		pos = kcore_offset(fd, from);
 		n += pos > 0 && pread(fd, stack, sizeof(stack), pos) == sizeof(stack);
