@@ -36,7 +36,7 @@ static int __init dynamic_stack_setup(char *str)
 }
 early_param("dynamic_stack", dynamic_stack_setup);
 
-unsigned int dynamic_stack_reclaim __read_mostly = DSTACK_RECLAIM_SWITCH;
+unsigned int dynamic_stack_reclaim __read_mostly = DSTACK_RECLAIM_SLEEP;
 
 static const char * const reclaim_names[] = {
 	[DSTACK_RECLAIM_SWITCH]	= "switch",

@@ -12,16 +12,17 @@ set -euo pipefail
 delay=0
 delay_us=0
 smp=2
+policy=switch
 case "$(basename "$0" .sh)" in
-no-flush)		bit=0 test=remote_writes ;;
+no-flush)		bit=0 test=remote_writes policy=sleep ;;
 fresh-frame)		bit=1 test=sleepers ;;
 ignore-accessed)	bit=2 test=sleepers ;;
 ignore-seq)		bit=3 test=remote_writes delay=60 ;;
 above-sp)		bit=4 test=sleepers ;;
 preset-accessed)	bit=5 test=sleepers ;;
-no-zero)		bit=6 test=remote_writes ;;
-leak)			bit=7 test=accounting ;;
-counter)		bit=8 test=accounting ;;
+no-zero)		bit=6 test=remote_writes policy=sleep ;;
+leak)			bit=7 test=accounting policy=sleep ;;
+counter)		bit=8 test=accounting policy=sleep ;;
 half)			bit=9 test=starve ;;
 no-exclusion)		bit=10 test=remote_writes delay=60 ;;
 late-park)		bit=11 test=sleepers delay=5 ;;
@@ -40,7 +41,7 @@ name=$(basename "$0" .sh)
 console=$BUILD/log/check/planted-$name.console
 status=0
 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" --label "planted/$name" \
-	--log "$console" --timeout 300 --smp $smp --mem 1G --append dynamic_stack=on --cmd "
+	--log "$console" --timeout 300 --smp $smp --mem 1G --append "dynamic_stack=on dynamic_stack.reclaim=$policy" --cmd "
 p=/sys/module/dynamic_stack/parameters
 echo $delay >\$p/delay_ms
 echo $delay_us >\$p/delay_us

@@ -194,7 +194,7 @@ static unsigned long frame(const char *frames, int n)
 	return pfn;
 }
 
-static void test_restore(void)
+static void test_restore(const char *policy)
 {
 	unsigned long before, after, restored;
 	struct stack_info info = { };
@@ -202,6 +202,7 @@ static void test_restore(void)
 	bool parked;
 
 	no_collector();
+	write_file(RECLAIM, "switch");
 	start(&c);
 	ask(&c, "touch 6000");
 	sleep_ms(50);
@@ -215,6 +216,7 @@ static void test_restore(void)
 	ksft_test_result(before && before == after && vmstat("kstack_restore") > (long)restored,
 			 "and comes back as the same frame (%lx, %lx)\n", before, after);
 	stop(&c);
+	write_file(RECLAIM, policy);
 }
 
 static void test_collect(void)
@@ -237,7 +239,7 @@ static void test_collect(void)
 	stop(&c);
 }
 
-static void test_policies(void)
+static void test_policies(const char *policy)
 {
 	struct stack_info info = { };
 	struct child c;
@@ -257,14 +259,14 @@ static void test_policies(void)
 	ksft_test_result(!strcmp(ask(&c, "sleep 9000 10"), "0"), "and gives it back\n");
 	ksft_test_result(write_file(RECLAIM, "sometimes") == -EINVAL,
 			 "an unknown policy is refused\n");
-	write_file(RECLAIM, "switch");
+	write_file(RECLAIM, policy);
 	stop(&c);
 }
 
 int main(void)
 {
 	int total;
-	char period[32], sleep[32];
+	char period[32], sleep[32], policy[32];
 
 	ksft_print_header();
 	need_feature();
@@ -273,13 +275,14 @@ int main(void)
 	ksft_set_plan(1 + 2 * (total - 2) + 1 + 2 + 3 + 4 + 1);
 	read_file(PERIOD, period, sizeof(period));
 	read_file(SLEEP, sleep, sizeof(sleep));
+	read_file(RECLAIM, policy, sizeof(policy));
 
 	test_shallow();
 	test_deep();
 	test_remote();
-	test_restore();
+	test_restore(policy);
 	test_collect();
-	test_policies();
+	test_policies(policy);
 	ksft_test_result(vmstat("kstack_fault") == 0, "no stack fault\n");
 
 	write_file(PERIOD, period);

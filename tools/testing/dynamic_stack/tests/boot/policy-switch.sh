@@ -1,0 +1,17 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# limit: 300
+# needs: guest
+# The selftests run with the default policy, reclaim=sleep. Here are those that
+# look at single pages and at what is written to them with reclaim=switch.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+expect_status 0 "$TOOLS/vm" --label boot/policy-switch \
+	--log "$BUILD/log/check/boot-policy-switch.console" --timeout 270 --smp 2 --mem 1G \
+	--append "dynamic_stack=on dynamic_stack.reclaim=switch" --cmd '
+grep -qx switch /sys/module/dynamic_stack/parameters/reclaim || exit 1
+for t in sleepers remote_writes zeroing accounting; do
+	/selftests/$t || { echo "@@ failed: $t"; exit 1; }
+done
+'
