@@ -184,6 +184,22 @@ static void kstack_overflow_add(struct page *page)
 	kstack_list_add(&kstack_overflow[page_to_nid(page)], page);
 }
 
+/* Filled, a pool can both give and take. Both marks may change at any time. */
+static unsigned int kstack_pool_target(void)
+{
+	return (READ_ONCE(kstack_pool_low) + READ_ONCE(kstack_pool_high)) / 2;
+}
+
+/*
+ * Below this, kstackd is kicked. It preempts the task whose frames were just
+ * taken; when that is picked again, a pool that was filled meanwhile must be
+ * able to serve it without another kick, or the task would never get to run.
+ */
+static unsigned int kstack_pool_mark(void)
+{
+	return min(READ_ONCE(kstack_pool_low), kstack_pool_target() - DSTACK_MAX_NEED);
+}
+
 /**
  * kstack_pool_take - take frames from this CPU's pool, all or nothing
  * @frame: where to put them
@@ -207,7 +223,7 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged)
 		pool->starved = true;
 	}
 	/* While it is kicked, kstackd looks again before it goes to sleep. */
-	if (!pool->kicked && (!taken || (pool->nr < kstack_pool_low &&
+	if (!pool->kicked && (!taken || (pool->nr < kstack_pool_mark() &&
 					 time_after_eq(jiffies, pool->retry)))) {
 		pool->kicked = true;
 		kick = true;
@@ -326,7 +342,7 @@ static void kstack_kick(struct irq_work *work)
 	raw_spin_lock(&pool->lock);
 	/* The previous task may have given back what the next one lacked. */
 	resched = kstack_pool_unstarve(pool);
-	fill = pool->starved || pool->nr < kstack_pool_low;
+	fill = pool->starved || pool->nr < kstack_pool_mark();
 	pool->kicked = fill;
 	raw_spin_unlock(&pool->lock);
 
@@ -334,12 +350,6 @@ static void kstack_kick(struct irq_work *work)
 		dynamic_stack_resched(pool->cpu);
 	if (fill && !READ_ONCE(pool->backoff))
 		kstackd_wake(pool);
-}
-
-/* Filled, a pool can both give and take. Both marks may change at any time. */
-static unsigned int kstack_pool_target(void)
-{
-	return (READ_ONCE(kstack_pool_low) + READ_ONCE(kstack_pool_high)) / 2;
 }
 
 /* A frame from anywhere that costs nobody anything. */
@@ -474,7 +484,7 @@ static int kstackd(void *arg)
 		raw_spin_lock_irq(&pool->lock);
 		resched = kstack_pool_unstarve(pool);
 		/* Whoever came in the meantime did not kick again. */
-		again = pool->starved || pool->nr < kstack_pool_low;
+		again = pool->starved || pool->nr < kstack_pool_mark();
 		pool->kicked = again;
 		pool->backoff = again && !filled;
 		/* Each switch may cross the low mark: don't come back for each. */
