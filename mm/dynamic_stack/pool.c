@@ -21,6 +21,7 @@
 #include <linux/hrtimer.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
+#include <linux/moduleparam.h>
 #include <linux/percpu.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -107,6 +108,38 @@ static int __init fail_kstack_refill_debugfs(void)
 late_initcall(fail_kstack_refill_debugfs);
 #else
 static inline bool kstack_should_fail(void) { return false; }
+#endif
+
+#ifdef CONFIG_DYNAMIC_STACK_DEBUG
+/* dynamic_stack.empty_ms: for so long there is no frame for anyone. */
+static unsigned long kstack_empty_until;
+
+static bool kstack_empty(void)
+{
+	unsigned long until = READ_ONCE(kstack_empty_until);
+
+	return until && time_before(jiffies, until);
+}
+
+static int empty_set(const char *val, const struct kernel_param *kp)
+{
+	unsigned int ms;
+	int err = kstrtouint(val, 0, &ms);
+
+	if (!err)
+		WRITE_ONCE(kstack_empty_until, (jiffies + msecs_to_jiffies(ms)) ?: 1);
+	return err;
+}
+
+static const struct kernel_param_ops empty_ops = {
+	.set = empty_set,
+};
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "dynamic_stack."
+module_param_cb(empty_ms, &empty_ops, NULL, 0200);
+#else
+static inline bool kstack_empty(void) { return false; }
 #endif
 
 /**
@@ -215,7 +248,7 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged)
 	bool kick = false, taken = false;
 
 	raw_spin_lock(&pool->lock);
-	if (pool->nr >= nr + (privileged ? 0 : POOL_MIN)) {
+	if (pool->nr >= nr + (privileged ? 0 : POOL_MIN) && !kstack_empty()) {
 		pool->nr -= nr;
 		memcpy(frame, pool->frame + pool->nr, nr * sizeof(*frame));
 		taken = true;
@@ -242,7 +275,7 @@ static bool kstack_pool_unstarve(struct kstack_pool *pool)
 {
 	lockdep_assert_held(&pool->lock);
 
-	if (!pool->starved || pool->nr < POOL_MIN + DSTACK_MAX_NEED)
+	if (!pool->starved || pool->nr < POOL_MIN + DSTACK_MAX_NEED || kstack_empty())
 		return false;
 	pool->starved = false;
 	return true;
@@ -432,6 +465,8 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 	bool starved = READ_ONCE(pool->starved);
 	bool filled = true;
 
+	if (kstack_empty())
+		return false;
 	for (;;) {
 		struct page *page;
 
