@@ -224,9 +224,13 @@ static bool dstack_privileged(struct task_struct *tsk)
 bool __dynamic_stack_reserve(struct task_struct *next)
 {
 	struct dynamic_stack *ds = next->dynamic_stack;
-	unsigned int i, nr = 0, need = DSTACK_PAGES - dstack_held(ds);
 	struct page *frame[DSTACK_PAGES];
+	unsigned int i, nr = 0, need;
 
+	if (dstack_complete(ds))
+		return true;
+	/* None if it was reserved for, and then another task was preferred. */
+	need = DSTACK_PAGES - dstack_held(ds);
 	if (!need)
 		return true;
 

@@ -20,10 +20,14 @@
 
 struct seq_file;
 
-/* Frames that the stack holds, present or parked. */
+/* Frames that the stack holds: present, parked, or reserved for the next run. */
 static inline unsigned int dstack_held(const struct dynamic_stack *ds)
 {
-	return hweight32(ds->mapped | ds->parked);
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < DSTACK_PAGES; i++)
+		nr += !!READ_ONCE(ds->page[i]);
+	return nr;
 }
 
 /*
