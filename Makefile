@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS
 export FORCE PATCH
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo check soak lint clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo check check-configs soak lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -44,6 +44,9 @@ demo: setup ## replay an Android thread list, feature off and on; CENSUS=file.ts
 
 check: setup ## run all tests (TESTS="boot/* kunit/*" for some)
 	@$(T)/check $(TESTS)
+
+check-configs: setup ## build, boot and test each kernel of configs/matrix (about 10 minutes for each)
+	@$(T)/check 'config/*'
 
 soak: setup branch ## long torture on the debug kernel, ends with a report (MINUTES=n, default 10)
 	@$(T)/soak $(or $(MINUTES),10)
