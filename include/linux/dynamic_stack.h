@@ -44,7 +44,8 @@ struct obj_cgroup;
  * @queued: on a collector list; the collector holds a reference then
  * @last_out: jiffies when the task last left the CPU
  * @task: the owner, from its first switch until it gives up the stack, or NULL
- * @page: the frame of each page, NULL: the slot is empty
+ * @page: the frame of each page, NULL: the slot is empty. Also read without
+ *	any lock.
  * @saved: PTE value of a parked page
  * @unused: bytes at the bottom that no collected frame had in use; only with
  *	CONFIG_DEBUG_STACK_USAGE, and only the collector writes it

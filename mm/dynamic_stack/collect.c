@@ -194,7 +194,7 @@ static int collect_take(struct task_struct *tsk, void *data)
 		dstack_set_owner(NULL, ds->page[i]);
 		ds->page[i]->index = i;
 		list_add_tail(&ds->page[i]->lru, args->frames);
-		ds->page[i] = NULL;
+		WRITE_ONCE(ds->page[i], NULL);
 		args->nr++;
 	}
 	__count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
@@ -232,8 +232,8 @@ static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frame
 			word++;
 		if (word == end)
 			continue;
-		ds->unused = min_t(unsigned int, ds->unused,
-				   page->index * PAGE_SIZE + offset_in_page(word));
+		WRITE_ONCE(ds->unused, min_t(unsigned int, ds->unused,
+					     page->index * PAGE_SIZE + offset_in_page(word)));
 		return;
 	}
 }

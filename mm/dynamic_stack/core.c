@@ -193,8 +193,10 @@ unsigned long dstack_vm_event(enum vm_event_item item)
 	long nr = 0;
 	int cpu;
 
-	for_each_online_cpu(cpu)
-		nr += per_cpu(vm_event_states, cpu).event[item];
+	for_each_online_cpu(cpu) {
+		/* Others count on: the sum is as good as it can be. */
+		nr += data_race(per_cpu(vm_event_states, cpu).event[item]);
+	}
 	return max(nr, 0L);
 }
 
@@ -244,7 +246,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 		if (ds->page[i])
 			continue;
 		dstack_check_clean(frame[nr]);
-		ds->page[i] = frame[nr++];
+		WRITE_ONCE(ds->page[i], frame[nr++]);
 		dstack_set_owner(ds, ds->page[i]);
 	}
 	return true;
@@ -367,7 +369,7 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 		} else {
 			frame[clean++] = ds->page[i];
 			dstack_set_owner(NULL, ds->page[i]);
-			ds->page[i] = NULL;
+			WRITE_ONCE(ds->page[i], NULL);
 		}
 		ds->mapped &= ~BIT(i);
 	}
@@ -447,8 +449,11 @@ void __dynamic_stack_switched_out(struct task_struct *prev)
 		break;
 	}
 
-	/* The charge follows in process context. */
-	queue |= ds->objcg && dstack_held(ds) != ds->charged;
+	/*
+	 * The charge follows in process context. Not under ds->lock: what is
+	 * overlooked now is seen at the next switch.
+	 */
+	queue |= data_race(ds->objcg) && dstack_held(ds) != data_race(ds->charged);
 	if (queue && !ds->queued)
 		kstack_queue(ds);
 }

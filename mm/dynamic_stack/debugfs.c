@@ -36,7 +36,8 @@ static int summary_show(struct seq_file *m, void *unused)
 		ds = READ_ONCE(tsk->dynamic_stack);
 		if (ds) {
 			managed++;
-			kept += ds->keep;
+			/* Set once, at any time. */
+			kept += data_race(ds->keep);
 			pages[dstack_held(ds)]++;
 		} else {
 			whole++;
@@ -87,19 +88,22 @@ static int stacks_show(struct seq_file *m, void *unused)
 			continue;
 		ds = READ_ONCE(tsk->dynamic_stack);
 		if (ds) {
+			/* It may change while it is copied, see above. */
+			struct dynamic_stack now = data_race(*ds);
+
 			for (i = 0; i < DSTACK_PAGES; i++) {
 				unsigned int bit = BIT(DSTACK_PAGES - 1 - i);
 
-				map[i] = (ds->mapped & bit) ? 'M' :
-					 (ds->parked & bit) ? 'P' : '-';
+				map[i] = (now.mapped & bit) ? 'M' :
+					 (now.parked & bit) ? 'P' : '-';
 			}
 			map[DSTACK_PAGES] = '\0';
 			sp = arch_dynamic_stack_sp(tsk);
 			seq_printf(m, "%7d %4u %-16s %5lu %7lu %s%s\n", tsk->pid,
-				   dstack_held(ds), map,
+				   dstack_held(&now), map,
 				   ds->base + THREAD_SIZE - sp,
-				   (DSTACK_PAGES - ds->deepest) * PAGE_SIZE,
-				   tsk->comm, ds->keep ? " (kept)" : "");
+				   (DSTACK_PAGES - now.deepest) * PAGE_SIZE,
+				   tsk->comm, now.keep ? " (kept)" : "");
 		}
 		put_task_stack(tsk);
 	}

@@ -38,7 +38,8 @@ unsigned int kstack_pool_high __read_mostly = 24 * DSTACK_MAX_NEED;
 
 /**
  * struct kstack_pool - a CPU's frames
- * @lock: guards the members up to @frame; held for a few instructions only
+ * @lock: guards the members up to @frame; held for a few instructions only.
+ *	Others look without it, to see whether it is worth taking.
  * @nr: number of frames
  * @starved: a task could not be run for want of frames. Whoever adds frames
  *	reschedules the CPU; since both look under @lock, none is missed.
@@ -188,7 +189,7 @@ static void kstack_list_add(struct kstack_list *list, struct page *page)
 
 	raw_spin_lock_irqsave(&list->lock, flags);
 	list_add(&page->lru, &list->frames);
-	list->nr++;
+	WRITE_ONCE(list->nr, list->nr + 1);
 	__count_vm_event(NR_KSTACK_POOL);
 	raw_spin_unlock_irqrestore(&list->lock, flags);
 }
@@ -205,7 +206,7 @@ static struct page *kstack_list_del(struct kstack_list *list)
 	page = list_first_entry_or_null(&list->frames, struct page, lru);
 	if (page) {
 		list_del(&page->lru);
-		list->nr--;
+		WRITE_ONCE(list->nr, list->nr - 1);
 		__count_vm_events(NR_KSTACK_POOL, -1L);
 	}
 	raw_spin_unlock_irqrestore(&list->lock, flags);
@@ -249,16 +250,16 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged)
 
 	raw_spin_lock(&pool->lock);
 	if (pool->nr >= nr + (privileged ? 0 : POOL_MIN) && !kstack_empty()) {
-		pool->nr -= nr;
+		WRITE_ONCE(pool->nr, pool->nr - nr);
 		memcpy(frame, pool->frame + pool->nr, nr * sizeof(*frame));
 		taken = true;
 	} else {
-		pool->starved = true;
+		WRITE_ONCE(pool->starved, true);
 	}
 	/* While it is kicked, kstackd looks again before it goes to sleep. */
 	if (!pool->kicked && (!taken || (pool->nr < kstack_pool_mark() &&
 					 time_after_eq(jiffies, pool->retry)))) {
-		pool->kicked = true;
+		WRITE_ONCE(pool->kicked, true);
 		kick = true;
 	}
 	raw_spin_unlock(&pool->lock);
@@ -277,7 +278,7 @@ static bool kstack_pool_unstarve(struct kstack_pool *pool)
 
 	if (!pool->starved || pool->nr < POOL_MIN + DSTACK_MAX_NEED || kstack_empty())
 		return false;
-	pool->starved = false;
+	WRITE_ONCE(pool->starved, false);
 	return true;
 }
 
@@ -297,7 +298,8 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 	raw_spin_lock(&pool->lock);
 	while (nr--) {
 		if (pool->nr < high && page_to_nid(frame[nr]) == pool->node) {
-			pool->frame[pool->nr++] = frame[nr];
+			pool->frame[pool->nr] = frame[nr];
+			WRITE_ONCE(pool->nr, pool->nr + 1);
 			added++;
 		} else {
 			kstack_overflow_add(frame[nr]);
@@ -320,7 +322,8 @@ static bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	if (pool->online && pool->nr < READ_ONCE(kstack_pool_high)) {
-		pool->frame[pool->nr++] = page;
+		pool->frame[pool->nr] = page;
+		WRITE_ONCE(pool->nr, pool->nr + 1);
 		__count_vm_event(NR_KSTACK_POOL);
 		added = true;
 		resched = kstack_pool_unstarve(pool);
@@ -343,7 +346,8 @@ static struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	if (pool->nr > keep) {
-		page = pool->frame[--pool->nr];
+		WRITE_ONCE(pool->nr, pool->nr - 1);
+		page = pool->frame[pool->nr];
 		__count_vm_events(NR_KSTACK_POOL, -1L);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
@@ -376,7 +380,7 @@ static void kstack_kick(struct irq_work *work)
 	/* The previous task may have given back what the next one lacked. */
 	resched = kstack_pool_unstarve(pool);
 	fill = pool->starved || pool->nr < kstack_pool_mark();
-	pool->kicked = fill;
+	WRITE_ONCE(pool->kicked, fill);
 	raw_spin_unlock(&pool->lock);
 
 	if (resched)
@@ -414,7 +418,7 @@ static struct page *kstack_find_frame(struct kstack_pool *pool)
 
 		if (other == pool)
 			continue;
-		page = kstack_pool_del(other, kstack_pool_low);
+		page = kstack_pool_del(other, READ_ONCE(kstack_pool_low));
 		if (page)
 			return page;
 	}
@@ -520,8 +524,8 @@ static int kstackd(void *arg)
 		resched = kstack_pool_unstarve(pool);
 		/* Whoever came in the meantime did not kick again. */
 		again = pool->starved || pool->nr < kstack_pool_mark();
-		pool->kicked = again;
-		pool->backoff = again && !filled;
+		WRITE_ONCE(pool->kicked, again);
+		WRITE_ONCE(pool->backoff, again && !filled);
 		/* Each switch may cross the low mark: don't come back for each. */
 		pool->retry = jiffies + !filled;
 		raw_spin_unlock_irq(&pool->lock);
@@ -679,7 +683,7 @@ bool kstack_refill_sleeping(void)
 static void kstack_pool_set_online(struct kstack_pool *pool, bool online)
 {
 	raw_spin_lock_irq(&pool->lock);
-	pool->online = online;
+	WRITE_ONCE(pool->online, online);
 	raw_spin_unlock_irq(&pool->lock);
 }
 
@@ -706,7 +710,7 @@ static int kstack_cpu_prepare(unsigned int cpu)
 	/* Kept over suspend, see kstack_cpu_dead(). */
 	if (pool->kstackd)
 		return 0;
-	while (READ_ONCE(pool->nr) < kstack_pool_low) {
+	while (READ_ONCE(pool->nr) < READ_ONCE(kstack_pool_low)) {
 		struct page *page = NULL;
 
 		if (!kstack_should_fail())
@@ -747,10 +751,10 @@ static int kstack_cpu_dead(unsigned int cpu)
 	struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
 
 	kstack_pool_set_online(pool, false);
-	pool->starved = false;
-	pool->kicked = false;
+	WRITE_ONCE(pool->starved, false);
+	WRITE_ONCE(pool->kicked, false);
 	/* Resume must not fail for want of memory: keep what it needs. */
-	if (cpuhp_tasks_frozen && READ_ONCE(pool->nr) >= kstack_pool_low)
+	if (cpuhp_tasks_frozen && READ_ONCE(pool->nr) >= READ_ONCE(kstack_pool_low))
 		return 0;
 	kthread_stop(pool->kstackd);
 	pool->kstackd = NULL;

@@ -107,7 +107,7 @@ static int dstack_charge_fork(struct dynamic_stack *ds)
  */
 void dstack_charge(struct dynamic_stack *ds)
 {
-	unsigned int held = dstack_held(ds), was;
+	unsigned int held = dstack_held_now(ds), was;
 	struct obj_cgroup *objcg;
 	unsigned long flags;
 	bool done;
@@ -405,7 +405,7 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
 		for (i = 0; i < DSTACK_PAGES; i++) {
 			if (ds->page[i])
 				continue;
-			ds->page[i] = args->frame[--args->nr];
+			WRITE_ONCE(ds->page[i], args->frame[--args->nr]);
 			dstack_set_owner(ds, ds->page[i]);
 		}
 		dstack_map_pages(ds);
@@ -541,8 +541,10 @@ unsigned long dstack_cached_pages(void)
 	long nr = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		nr += per_cpu(dstack_cached_held, cpu);
+	for_each_possible_cpu(cpu) {
+		/* Others fork and exit: the sum is as good as it can be. */
+		nr += data_race(per_cpu(dstack_cached_held, cpu));
+	}
 	return max(nr, 0L);
 }
 
