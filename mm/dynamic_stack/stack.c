@@ -107,7 +107,7 @@ static int dstack_charge_fork(struct dynamic_stack *ds)
  */
 void dstack_charge(struct dynamic_stack *ds)
 {
-	unsigned int held = dstack_held_now(ds), was;
+	unsigned int held = dstack_held(ds), was;
 	struct obj_cgroup *objcg;
 	unsigned long flags;
 	bool done;
