@@ -45,7 +45,7 @@ static struct task_struct *whole_dl_task(struct rq *rq, bool *ask)
 		struct sched_dl_entity *dl_se = rb_entry(node, struct sched_dl_entity, rb_node);
 		struct task_struct *tsk = container_of(dl_se, struct task_struct, dl);
 
-		if (!dl_server(dl_se) && can_run(tsk, ask))
+		if (!dl_se->dl_server && can_run(tsk, ask))
 			return tsk;
 	}
 	return NULL;
@@ -95,37 +95,74 @@ static struct task_struct *whole_rt_task(struct rq *rq, bool *ask)
 	return NULL;
 }
 
-/*
- * A fair task with a whole stack, the collector if it is there. The starved
- * task would be picked again and again, and the kworker or kswapd that is
- * going to free memory may be behind it. So it runs out of turn; its virtual
- * time will tell.
- */
-static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
+static bool fair_task_ready(struct task_struct *tsk)
 {
-	struct task_struct *tsk, *collector = dynamic_stack_collector(), *found = NULL;
+	return !tsk->se.sched_delayed && !throttled(tsk);
+}
+
+/* The collector, if it is in this queue: what it finds may be for all. */
+static struct task_struct *ready_collector(struct rq *rq)
+{
+	struct task_struct *tsk = dynamic_stack_collector();
+
+	/* Of another queue's task, nothing but the queue may be looked at. */
+	if (task_rq(tsk) != rq || !task_on_rq_queued(tsk) ||
+	    tsk->sched_class != &fair_sched_class || !fair_task_ready(tsk))
+		return NULL;
+	return tsk;
+}
 
 #ifdef CONFIG_SMP
+/* The one that has not run for longest, or a busy one would keep out the rest. */
+static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
+{
+	struct task_struct *tsk;
 	int look = 0;
 
-	list_for_each_entry(tsk, &rq->cfs_tasks, se.group_node) {
-		if (tsk->se.sched_delayed || throttled(tsk))
-			continue;
-		if (tsk == collector)
+	list_for_each_entry_reverse(tsk, &rq->cfs_tasks, se.group_node) {
+		if (fair_task_ready(tsk) && can_run(tsk, ask))
 			return tsk;
-		if (!found && can_run(tsk, ask))
-			found = tsk;
 		if (++look == MAX_LOOK)
 			break;
 	}
-#else
-	tsk = collector;
-	if (tsk->sched_class == &fair_sched_class && task_on_rq_queued(tsk) &&
-	    !tsk->se.sched_delayed && !throttled(tsk))
-		found = tsk;
-#endif
-	return found;
+	return NULL;
 }
+#else
+static struct task_struct *whole_task_of(struct cfs_rq *cfs_rq, int *look, bool *ask)
+{
+	struct rb_node *node;
+
+	for (node = rb_first_cached(&cfs_rq->tasks_timeline); node && *look < MAX_LOOK;
+	     node = rb_next(node), ++*look) {
+		struct sched_entity *se = rb_entry(node, struct sched_entity, run_node);
+		struct task_struct *tsk = container_of(se, struct task_struct, se);
+
+		if (entity_is_task(se) && fair_task_ready(tsk) && can_run(tsk, ask))
+			return tsk;
+	}
+	return NULL;
+}
+
+/* There is no list of all fair tasks here, but one of the queues that have any. */
+static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
+{
+	struct task_struct *tsk = NULL;
+	int look = 0;
+
+#ifdef CONFIG_FAIR_GROUP_SCHED
+	struct cfs_rq *cfs_rq;
+
+	list_for_each_entry(cfs_rq, &rq->leaf_cfs_rq_list, leaf_cfs_rq_list) {
+		tsk = whole_task_of(cfs_rq, &look, ask);
+		if (tsk)
+			break;
+	}
+#else
+	tsk = whole_task_of(&rq->cfs, &look, ask);
+#endif
+	return tsk;
+}
+#endif
 
 /**
  * dynamic_stack_pick_other - something to run instead of a starved task
@@ -157,12 +194,13 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 #endif
 
 	/* Bound to this CPU, so its state is guarded by this lock. */
-	if (!other || !task_on_rq_queued(other) || task_rq(other) != rq)
+	if (!other || !task_on_rq_queued(other) || task_rq(other) != rq ||
+	    other->se.sched_delayed)
 		other = NULL;
 	/* A task with another cookie must not run beside the sibling's. */
 	if (!other && !sched_core_enabled(rq))
 		other = whole_dl_task(rq, &ask) ?: whole_rt_task(rq, &ask) ?:
-			whole_fair_task(rq, &ask);
+			ready_collector(rq) ?: whole_fair_task(rq, &ask);
 	if (!other)
 		other = rq->idle;
 	other->sched_class->set_next_task(rq, other, true);

@@ -37,7 +37,7 @@ static unsigned int kstack_collect_sleep __read_mostly = 1000;
 #define COLLECT_MIN_FRAMES	16
 #define COLLECT_PATIENCE	8
 
-/* Without a period: how often to free the descriptors of dead tasks. */
+/* With nothing to collect: how often to free the descriptors of dead tasks. */
 #define COLLECT_ORPHANS_MS	10000
 
 /* Memory reclaim may ask for a shootdown this often. */
@@ -157,9 +157,12 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 	    time_before(jiffies, ds->last_out + args->min_age))
 		return COLLECT_WAIT;
 
-	if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SLEEP &&
-	    dstack_complete(ds) && dstack_may_shrink(tsk))
+	/* With "switch", it left the CPU when the policy was another. */
+	if (dstack_complete(ds) && dstack_may_shrink(tsk)) {
+		if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_NEVER)
+			return COLLECT_WAIT;
 		dstack_park(ds, arch_dynamic_stack_sp(tsk));
+	}
 
 	if (!ds->parked) {
 		/* Only now, when the task can't be switched out again. */
@@ -503,8 +506,11 @@ static int kstack_collectd(void *unused)
 	unsigned long last = jiffies;
 
 	for (;;) {
-		unsigned int period = READ_ONCE(kstack_collect_period) ?: COLLECT_ORPHANS_MS;
+		unsigned int period = READ_ONCE(kstack_collect_period);
 		bool requested;
+
+		if (!period || READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_NEVER)
+			period = COLLECT_ORPHANS_MS;
 
 		collect_sleep(period);
 		requested = xchg(&collect_requested, false);
@@ -561,6 +567,20 @@ static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_c
 }
 
 #ifdef CONFIG_SYSCTL
+static DEFINE_MUTEX(kstack_marks_mutex);
+
+/* One at a time: each mark is the limit of the other. */
+static int kstack_marks_handler(const struct ctl_table *table, int write,
+				void *buffer, size_t *lenp, loff_t *ppos)
+{
+	int err;
+
+	mutex_lock(&kstack_marks_mutex);
+	err = proc_douintvec_minmax(table, write, buffer, lenp, ppos);
+	mutex_unlock(&kstack_marks_mutex);
+	return err;
+}
+
 static const unsigned int pool_low_min = 3 * DSTACK_MAX_NEED;
 static const unsigned int pool_high_max = POOL_CAPACITY;
 
@@ -584,7 +604,7 @@ static struct ctl_table kstack_sysctls[] = {
 		.data		= &kstack_pool_low,
 		.maxlen		= sizeof(kstack_pool_low),
 		.mode		= 0644,
-		.proc_handler	= proc_douintvec_minmax,
+		.proc_handler	= kstack_marks_handler,
 		.extra1		= (void *)&pool_low_min,
 		.extra2		= &kstack_pool_high,
 	},
@@ -593,7 +613,7 @@ static struct ctl_table kstack_sysctls[] = {
 		.data		= &kstack_pool_high,
 		.maxlen		= sizeof(kstack_pool_high),
 		.mode		= 0644,
-		.proc_handler	= proc_douintvec_minmax,
+		.proc_handler	= kstack_marks_handler,
 		.extra1		= &kstack_pool_low,
 		.extra2		= (void *)&pool_high_max,
 	},

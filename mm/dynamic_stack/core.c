@@ -391,8 +391,9 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
  *
  * A dying task gives its whole stack back soon. A task in direct reclaim, and
  * an OOM victim, must not have to wait for a frame. Neither must a task that
- * holds a lock which kstackd may wait for: on PREEMPT_RT that is any spinlock.
- * Its owner is preempted, or sleeps in the RCU read side that comes with it.
+ * holds a lock which kstackd may wait for, or is the next to get it: on
+ * PREEMPT_RT that is any spinlock. Its owner is preempted, or sleeps in the RCU
+ * read side that comes with it.
  *
  * Context: the task is off the CPU and can't start, or is being switched out.
  * Return: true if it may.
@@ -404,7 +405,8 @@ bool dstack_may_shrink(struct task_struct *tsk)
 	if (unlikely(tsk->flags & (PF_EXITING | PF_MEMALLOC)))
 		return false;
 #ifdef CONFIG_PREEMPT_RT
-	if (task_is_runnable(tsk) || tsk->rcu_read_lock_nesting)
+	if (task_is_runnable(tsk) || tsk->rcu_read_lock_nesting ||
+	    (READ_ONCE(tsk->__state) & (TASK_RTLOCK_WAIT | TASK_WAKING)))
 		return false;
 #endif
 	return (tsk->flags & PF_KTHREAD) || likely(!tsk_is_oom_victim(tsk));
@@ -444,7 +446,8 @@ void __dynamic_stack_switched_out(struct task_struct *prev)
 		queue = ds->parked;
 		trace_dynamic_stack_park(prev, ds->mapped, ds->parked);
 		break;
-	case DSTACK_RECLAIM_SLEEP:
+	default:
+		/* With "never", for when another policy comes. */
 		queue = true;
 		break;
 	}

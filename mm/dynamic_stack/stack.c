@@ -35,10 +35,11 @@ static DEFINE_PER_CPU(long, dstack_cached_held);
 static LLIST_HEAD(dstack_dead);
 static void dstack_free_dead(struct work_struct *work);
 static DECLARE_WORK(dstack_dead_work, dstack_free_dead);
+static struct workqueue_struct *dstack_wq __ro_after_init;
 
 static void dstack_kick_dead(struct irq_work *work)
 {
-	schedule_work(&dstack_dead_work);
+	queue_work(dstack_wq, &dstack_dead_work);
 }
 static struct irq_work dstack_dead_kick = IRQ_WORK_INIT_HARD(dstack_kick_dead);
 
@@ -568,6 +569,10 @@ int __init dstack_stack_init(void)
 	int err;
 
 	dstack_cachep = KMEM_CACHE(dynamic_stack, SLAB_PANIC);
+	/* With a rescuer: what it frees may be all that an OOM kill yields. */
+	dstack_wq = alloc_workqueue("kstack_free", WQ_MEM_RECLAIM, 0);
+	if (!dstack_wq)
+		return -ENOMEM;
 	err = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "mm/dynamic_stack:cache",
 				NULL, dstack_drain_cache);
 	return min(err, 0);
