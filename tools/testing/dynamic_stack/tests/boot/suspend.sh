@@ -8,14 +8,17 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
 "$TOOLS/build-kernel" --name debug --config debug
-expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
-	--label boot/suspend --log "$BUILD/log/check/boot-suspend.console" \
-	--timeout 200 --smp 2 --mem 512M --append "dynamic_stack=on no_console_suspend" \
-	--file "$TOOLS/tests/sleepers.sh:/sleepers.sh" --cmd '
+
+# guest NAME "KERNEL PARAMETERS" COMMANDS: tasks go deep and sleep meanwhile
+guest() {
+	expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
+		--label "boot/suspend $1" --log "$BUILD/log/check/boot-suspend-$1.console" \
+		--timeout 120 --smp 2 --mem 512M --append "dynamic_stack=on no_console_suspend $2" \
+		--file "$TOOLS/tests/sleepers.sh:/sleepers.sh" --cmd '
 . /sleepers.sh
 grep -q "^enabled 1" $debugfs/dynamic_stack/summary || exit 1
-sleepers_start 16
 echo 1 >/sys/module/suspend/parameters/pm_test_delay || exit 1
+sleepers_start 16
 
 # suspend LEVEL STATE
 suspend() {
@@ -25,18 +28,23 @@ suspend() {
 	echo "@@ $1, $2"
 	usleep 300000
 }
-echo deep >/sys/power/mem_sleep || { cat /sys/power/mem_sleep; exit 1; }
+'"$3"'
+sleepers_stop || exit 1
+[ "$(sed -n "s/^kstack_fault //p" /proc/vmstat)" = 0 ]
+'
+}
+
+guest levels "" '
+echo deep >/sys/power/mem_sleep || exit 1
 for level in freezer devices platform processors core processors; do
 	suspend $level mem
 done
-# For good, until the alarm
-echo s2idle >/sys/power/mem_sleep || exit 1
+'
+# Without ACPI, whose alarm QEMU raises only in S3: the clock's own interrupt
+guest s2idle acpi=off '
 for round in 1 2; do
 	echo +2 >/sys/class/rtc/rtc0/wakealarm || exit 1
 	suspend none freeze
 done
-sleepers_stop || exit 1
-[ "$(sed -n "s/^kstack_fault //p" /proc/vmstat)" = 0 ] || exit 1
-grep -H . /sys/power/suspend_stats/success
-[ "$(cat /sys/power/suspend_stats/success)" -ge 2 ] || exit 1
+[ "$(cat /sys/power/suspend_stats/success)" = 2 ]  || exit 1
 '
