@@ -32,20 +32,23 @@ static void perf_open(uint32_t type, uint64_t config, int cpu, uint64_t period)
 		.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_CALLCHAIN,
 		.exclude_callchain_user = 1,
 	};
-	struct ring *r = &rings[nr_rings];
-	size_t page = sysconf(_SC_PAGESIZE);
 
 	if (nr_rings == 64)
 		return;
-	r->fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, 0);
-	if (r->fd < 0)
-		return;
+	rings[nr_rings].fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, 0);
+	if (rings[nr_rings].fd >= 0)
+		nr_rings++;
+}
+
+/* Such a mapping does not come along in fork(): the reader makes it itself. */
+static void perf_map(struct ring *r)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
 	r->head = mmap(NULL, (1 + RING_PAGES) * page, PROT_READ | PROT_WRITE, MAP_SHARED,
 		       r->fd, 0);
 	if (r->head == MAP_FAILED)
-		close(r->fd);
-	else
-		nr_rings++;
+		ksft_exit_fail_msg("perf's ring: %s\n", strerror(errno));
 }
 
 static long tracepoint_id(const char *name)
@@ -86,6 +89,9 @@ static long perf_pass(void)
 
 	sleep_ms(20);
 	for (i = 0; i < nr_rings; i++) {
+		if (!rings[i].head)
+			perf_map(&rings[i]);
+
 		struct perf_event_mmap_page *p = rings[i].head;
 		uint64_t head = __atomic_load_n(&p->data_head, __ATOMIC_ACQUIRE);
 		uint64_t tail = p->data_tail;
