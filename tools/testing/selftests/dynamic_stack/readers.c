@@ -486,7 +486,7 @@ static void read_on(int id)
 
 int main(int argc, char **argv)
 {
-	int i, status, seconds = argc > 1 ? atoi(argv[1]) : 12, bad = 0;
+	int i, status[READERS], seconds = argc > 1 ? atoi(argv[1]) : 12, bad = 0;
 	char period[32], sleep[32], printk[64];
 	pid_t pid[READERS];
 	long collected, deadline;
@@ -520,22 +520,27 @@ int main(int argc, char **argv)
 		sleep_ms(200);
 	shared->stop = true;
 
+	/* What they still log would get into the results. */
+	for (i = 0; i < READERS; i++) {
+		if (has[i])
+			waitpid(pid[i], &status[i], 0);
+	}
 	for (i = 0; i < READERS; i++) {
 		if (!has[i]) {
 			ksft_test_result_skip("%s: not in this kernel, or not on\n",
 					      readers[i].name);
 			continue;
 		}
-		waitpid(pid[i], &status, 0);
-		ksft_test_result(!status && shared->count[i] > 0, "%s: %ld times\n",
+		ksft_test_result(!status[i] && shared->count[i] > 0, "%s: %ld times\n",
 				 readers[i].name, shared->count[i]);
 	}
 	for (i = 0; i < nr_targets; i++) {
-		waitpid(target[i], &status, 0);
-		bad += !!status;
+		int how;
+
+		waitpid(target[i], &how, 0);
+		bad += !!how;
 	}
 	collected = vmstat("kstack_collect") - collected;
-	write_file("/proc/sys/kernel/printk", printk);
 	write_file("/proc/sys/kernel/hung_task_timeout_secs", "120");
 	write_file(PERIOD, period);
 	write_file(SLEEP, sleep);
@@ -544,5 +549,6 @@ int main(int argc, char **argv)
 	ksft_test_result(collected > 10 * seconds, "frames were collected meanwhile (%ld)\n",
 			 collected);
 	ksft_test_result(vmstat("kstack_fault") == 0, "no stack fault\n");
+	write_file("/proc/sys/kernel/printk", printk);
 	ksft_finished();
 }

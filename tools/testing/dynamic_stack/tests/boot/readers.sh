@@ -10,18 +10,22 @@ set -euo pipefail
 
 "$TOOLS/build-kernel" --name debug --config debug
 
-# guest SECONDS PARAMETER: prints what was skipped
+# guest SECONDS PARAMETER [VM OPTION...]: prints what was skipped
 guest() {
-	console=$BUILD/log/check/boot-readers-$2.console
+	local seconds=$1 parameter=$2
+	local console=$BUILD/log/check/boot-readers-$parameter.console
+	shift 2
 	expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
-		--label "boot/readers $2" --log "$console" --timeout 300 --smp 2 --mem 1G \
-		--allow "blocked for more than" --append "dynamic_stack=on $2" \
-		--cmd "/selftests/readers $1" >&2
-	grep -E '^(not )?ok ' "$console" >&2
-	grep '# SKIP' "$console" || true
+		--label "boot/readers $parameter" --log "$console" --timeout 300 --smp 2 --mem 1G \
+		--allow "blocked for more than" --append "dynamic_stack=on $parameter" "$@" \
+		--cmd "/selftests/readers $seconds" >&2
+	grep -aE '^(not )?ok ' "$console" >&2
+	grep -a '# SKIP' "$console" || true
 }
 
 skipped=$(guest 35 kmemleak=on)
-[ "$(wc -l <<<"$skipped")" = 1 ] && grep -q 'stack tracer' <<<"$skipped" || fail "skipped: $skipped"
-skipped=$(guest 12 stacktrace)
-! grep 'stack tracer' <<<"$skipped" || fail "the stack tracer was not on"
+[[ $(wc -l <<<"$skipped") = 1 && $skipped = *"stack tracer"* ]] || fail "skipped: $skipped"
+# On several host threads, QEMU runs an int3 that is there no more when ftrace
+# patches the kernel: "Oops: int3", with the feature off as well
+skipped=$(guest 18 stacktrace --icount 2)
+[[ $skipped != *"stack tracer"* ]] || fail "the stack tracer was not on"
