@@ -226,7 +226,7 @@ static long ptrace_pass(void)
 
 static bool reliable_start(void)
 {
-	return !access(LOOK, W_OK);
+	return !access(LOOK, W_OK) && write_file(LOOK, "reliable 1") != -ENOSYS;
 }
 
 /* As livepatch does. A task that runs just now can't be had, but most sleep. */
