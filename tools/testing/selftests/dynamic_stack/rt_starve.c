@@ -44,17 +44,19 @@ struct part {
 	const char *times;	/* that a refill fails */
 	bool throttle;		/* sched_rt_runtime_us as it was, else -1 */
 	bool cookies;
+	bool free;		/* not bound to a CPU; a deadline task can't be */
 	const char *reclaim;	/* "never": the hog has all its frames for ever */
 };
 
 static const struct part parts[] = {
-	{ "FIFO",		 SCHED_FIFO,	 99, true,  "6000", true,  false, "switch" },
-	{ "FIFO, no throttling", SCHED_FIFO,	 99, true,  "6000", false, false, "switch" },
-	{ "deadline",		 SCHED_DEADLINE, 99, true,  "6000", true,  false, "switch" },
-	{ "core scheduling",	 SCHED_FIFO,	 99, true,  "6000", false, true,  "switch" },
-	{ "FIFO over a hog",	 SCHED_FIFO,	 98, false, "300",  false, false, "switch" },
-	{ "FIFO over a whole hog", SCHED_FIFO,	 98, false, "300",  false, false, "never" },
-	{ "deadline over a hog", SCHED_DEADLINE, 99, false, "300",  false, false, "never" },
+	{ "FIFO",		 SCHED_FIFO,	 99, true,  "6000", true,  false, false, "switch" },
+	{ "FIFO, free to move",	 SCHED_FIFO,	 99, true,  "6000", true,  false, true,	 "switch" },
+	{ "FIFO, no throttling", SCHED_FIFO,	 99, true,  "6000", false, false, false, "switch" },
+	{ "deadline",		 SCHED_DEADLINE, 99, true,  "6000", true,  false, true,	 "switch" },
+	{ "core scheduling",	 SCHED_FIFO,	 99, true,  "6000", false, true,  false, "switch" },
+	{ "FIFO over a hog",	 SCHED_FIFO,	 98, false, "300",  false, false, false, "switch" },
+	{ "FIFO over a whole hog", SCHED_FIFO,	 98, false, "300",  false, false, false, "never" },
+	{ "deadline over a hog", SCHED_DEADLINE, 99, false, "300",  false, false, true,	 "never" },
 };
 
 struct shared {
@@ -148,7 +150,8 @@ struct pending {
 static struct {
 	struct pending task[MAX_TASKS];
 	int nr;
-	long put_off, refiller_us, refill_us, wait_us, never;
+	long put_off, refiller_us, refill_us, wait_us, rate, never;
+	long long begin, end;
 	long long refill_short[MAX_CPUS];
 	char worst[160];
 } seen;
@@ -158,6 +161,9 @@ static void seen_starved(long long us, int cpu, int pid)
 	struct pending *p;
 
 	seen.put_off++;
+	if (!seen.begin)
+		seen.begin = us;
+	seen.end = us;
 	for (p = seen.task; p < seen.task + seen.nr; p++) {
 		if (p->pid == pid)
 			break;
@@ -243,6 +249,7 @@ static void read_trace(void)
 	if (last_cpu < 0)
 		ksft_print_msg("the trace is empty\n");
 	seen.never = seen.nr;
+	seen.rate = seen.put_off * 1000 / (seen.end - seen.begin + 1) / nr_cpus;
 }
 
 static void trace(bool on)
@@ -285,6 +292,11 @@ static void cookie(const struct part *part)
 		rt_done(true);
 }
 
+static bool few(const struct part *part)
+{
+	return part->eat && part->free && part->policy == SCHED_FIFO;
+}
+
 /* Asleep with data on its stack when the frames run out. */
 static void rt_sleeper(const struct part *part, int id, int cpu)
 {
@@ -293,13 +305,13 @@ static void rt_sleeper(const struct part *part, int id, int cpu)
 	int i;
 
 	cookie(part);
-	/* A deadline task may not be pinned. */
-	if (part->policy != SCHED_DEADLINE)
+	if (!part->free)
 		pin(0, cpu);
-	if (set_policy(part->policy, 99))
+	if (set_policy(part->policy, few(part) ? 99 - id : 99))
 		rt_done(true);
 	if (part->eat) {
-		snprintf(cmd, sizeof(cmd), "sleep 6000 %lld", shared->t0 - now_ms());
+		snprintf(cmd, sizeof(cmd), "sleep %d %lld", few(part) ? 3000 : 6000,
+			 shared->t0 - now_ms());
 		failed |= !!write_file(TESTFILE, cmd);
 		for (i = 0; i < 3; i++)
 			failed |= !!write_file(TESTFILE, "sleep 9000 5");
@@ -352,7 +364,7 @@ static void run_part(const struct part *part)
 {
 	int i, cpu, status, go[2], eaters = 0, failed = 0, lost = 0;
 	/* Without eaters each CPU's pool is what must be used up. */
-	int sleepers = part->eat ? 6 : 40;
+	int sleepers = part->eat ? 6 : 40, cpus = nr_cpus, hogs = part->eat ? 2 : 1;
 	long put_off = vmstat("kstack_starved");
 	char runtime[32];
 
@@ -381,12 +393,17 @@ static void run_part(const struct part *part)
 			eater(go[0]);
 		}
 	}
-	shared->rt_all = sleepers * nr_cpus;
+	/* Few, of different priorities: pushed from CPU to CPU if anything is. */
+	if (few(part)) {
+		cpus = 1;
+		sleepers = 3;
+		hogs = 0;
+	}
+	shared->rt_all = sleepers * cpus;
 	shared->t0 = now_ms() + 1200;
-	for (cpu = 0; cpu < nr_cpus; cpu++) {
-		for (i = 0; i < 2; i++) {
-			/* One that doesn't give way is enough. */
-			if ((part->eat || !i) && !start()) {
+	for (cpu = 0; cpu < cpus; cpu++) {
+		for (i = 0; i < hogs; i++) {
+			if (!start()) {
 				close(go[1]);
 				hog(part, cpu);
 			}
@@ -419,8 +436,8 @@ static void run_part(const struct part *part)
 	read_trace();
 	put_off = vmstat("kstack_starved") - put_off;
 
-	ksft_print_msg("%s: put off %ld times, %ld of them RT or deadline; kstackd came after at most %ld us (%s), a task ran %ld us after the last lack of frames, and had waited %ld us at most\n",
-		       part->name, put_off, seen.put_off, seen.refiller_us, seen.worst,
+	ksft_print_msg("%s: put off %ld times, %ld of them RT or deadline, %ld a ms and CPU; kstackd came after at most %ld us (%s), a task ran %ld us after the last lack of frames, and had waited %ld us at most\n",
+		       part->name, put_off, seen.put_off, seen.rate, seen.refiller_us, seen.worst,
 		       seen.refill_us, seen.wait_us);
 	if (lost || failed || shared->failed)
 		ksft_test_result_fail("%s: %d lost, %d others and %d RT tasks failed\n",
@@ -439,7 +456,7 @@ static void run_part(const struct part *part)
 
 enum { KILL, STOP, TRACE, MOVE, FREEZE, PRIO, LOOK, SIGNAL, NOTHING, VICTIMS };
 
-static void on_signal(__attribute__((unused)) int sig)
+static void on_signal(int sig __attribute__((unused)))
 {
 }
 
@@ -447,7 +464,7 @@ static void victim(void)
 {
 	signal(SIGUSR1, on_signal);
 	pin(0, 1);
-	_exit(write_file(TESTFILE, "sleep 6000 300") || write_file(TESTFILE, "sleep 9000 5"));
+	_exit(write_file(TESTFILE, "sleep 6000 800") || write_file(TESTFILE, "sleep 9000 5"));
 }
 
 static bool in_state(pid_t pid, char state)
@@ -473,6 +490,7 @@ static void run_disturbed(void)
 	char runtime[32], path[64], text[4096];
 	pid_t pid, pids[VICTIMS];
 	bool stopped, traced;
+	long long end;
 	cpu_set_t all;
 
 	if (access(FAIL "probability", W_OK)) {
@@ -514,10 +532,12 @@ static void run_disturbed(void)
 	set_policy(SCHED_FIFO, 99);
 	fail_refills("-1");
 	close(go[1]);
-	spin_until(now_ms() + 700);
-
-	for (i = 0; i < VICTIMS; i++)
-		waiting += in_state(pids[i], 'R');
+	for (end = now_ms() + 3000; waiting < VICTIMS && now_ms() < end;) {
+		spin_until(now_ms() + 50);
+		waiting = 0;
+		for (i = 0; i < VICTIMS; i++)
+			waiting += in_state(pids[i], 'R');
+	}
 	kill(pids[KILL], SIGKILL);
 	kill(pids[STOP], SIGSTOP);
 	ptrace(PTRACE_SEIZE, pids[TRACE], NULL, NULL);

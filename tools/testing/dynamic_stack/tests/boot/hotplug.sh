@@ -38,7 +38,7 @@ balanced() {
 		[ "$1" = "$2" ] && return 0
 		usleep 20000
 	done
-	echo "$3: nr_kstack_pool $1, the pools have $2"
+	echo "nr_kstack_pool $1, but the pools have $2 frames"
 	return 1
 }
 
