@@ -28,6 +28,8 @@
 #define MAX_TASKS	512
 /* How long the refiller of a CPU that starves may take to run there. */
 #define LIMIT_US	100000
+/* Attempts of a CPU to run what it has no frames for, in a millisecond. */
+#define LIMIT_RATE	8
 /* With this many a pool is no longer starved. */
 #define POOL_ENOUGH	9
 
@@ -447,6 +449,8 @@ static void run_part(const struct part *part)
 				      part->name, put_off, seen.put_off);
 	else if (seen.never)
 		ksft_test_result_fail("%s: %ld tasks never ran again\n", part->name, seen.never);
+	else if (part->eat && seen.rate > LIMIT_RATE)
+		ksft_test_result_fail("%s: %ld attempts a ms and CPU\n", part->name, seen.rate);
 	else
 		/* With core scheduling, those who wait also wait for other cookies. */
 		ksft_test_result(seen.refiller_us <= LIMIT_US &&
