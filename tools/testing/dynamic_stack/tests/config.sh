@@ -134,7 +134,8 @@ vm=$(head_of vm)
 # shellcheck disable=SC2206 # words on purpose
 [ -z "$vm" ] || options=($vm)
 kcsan=$(head_of kcsan)
-[ -z "$kcsan" ] || options+=(--allow 'BUG: KCSAN: ')
+# A warning under the runqueue lock may hang the machine: stop at once
+if [ -z "$kcsan" ]; then options+=(--append panic_on_warn=1); else options+=(--allow 'BUG: KCSAN: '); fi
 expect_status 0 "$TOOLS/vm" --kernel "$kernel/arch/x86/boot/bzImage" \
 	--label "config/$row" --log "$console" --timeout 900 --mem 768M "${options[@]}" --stress \
 	--append "dynamic_stack=on ${APPEND:-}" --file "$DS_TMP/wanted:/wanted" \
