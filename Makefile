@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS
 export FORCE PATCH
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo check check-configs soak lint clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-configs soak lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -41,6 +41,9 @@ base-kernel: setup ## build the unpatched kernel of the same configuration, buil
 
 demo: setup ## replay an Android thread list, feature off and on; CENSUS=file.tsv
 	@$(T)/demo $(if $(CENSUS),CENSUS="$(CENSUS)")
+
+bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick, REAL=1: this machine)
+	@$(T)/bench $(if $(BENCH),BENCH="$(BENCH)") $(if $(REAL),REAL="$(REAL)")
 
 check: setup ## run all tests (TESTS="boot/* kunit/*" for some)
 	@$(T)/check $(TESTS)
