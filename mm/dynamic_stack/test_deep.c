@@ -12,6 +12,8 @@
  * echo "remote BYTES MS" > dynamic_stack_test
  *	the same, and meanwhile a kworker on another CPU writes to an object in
  *	the deepest frame; that the task sees what was written is checked as well
+ * echo "pair BYTES N" > dynamic_stack_test
+ *	of two tasks that do this: go BYTES deep, then wake each other up N times
  *
  * Reading the file tells the frames of the reading task's own stack.
  */
@@ -35,6 +37,7 @@
 struct deep {
 	unsigned long	bottom;		/* go down to here */
 	unsigned int	sleep_ms;
+	unsigned int	rounds;
 	bool		remote;
 	bool		block;
 	bool		clean;		/* contents were as expected */
@@ -74,6 +77,22 @@ static bool deep_remote(unsigned long *word)
 	return seen;
 }
 
+/* One pair at a time. Completions count, so neither side can be too early. */
+static struct completion pair_turn[2];
+static atomic_t pair_sides = ATOMIC_INIT(0);
+
+static bool deep_pair(unsigned int rounds)
+{
+	unsigned int side = atomic_fetch_inc(&pair_sides) & 1;
+
+	while (rounds--) {
+		complete(&pair_turn[!side]);
+		if (wait_for_completion_interruptible(&pair_turn[side]))
+			return false;
+	}
+	return true;
+}
+
 /* Says whose word it is, and at what address. */
 static unsigned long pattern(void *addr)
 {
@@ -98,6 +117,8 @@ static noinline void go_deep(struct deep *deep)
 			msleep(deep->sleep_ms);
 		else if (deep->sleep_ms)
 			msleep_interruptible(deep->sleep_ms);
+		if (deep->rounds && !deep_pair(deep->rounds))
+			deep->clean = false;
 	}
 
 	for (i = 0; i < ARRAY_SIZE(fill); i++) {
@@ -131,6 +152,8 @@ static ssize_t test_write(struct file *file, const char __user *ubuf, size_t len
 		deep.block = true;
 	else if (!strcmp(cmd, "touch"))
 		ms = 0;
+	else if (!strcmp(cmd, "pair"))
+		swap(deep.rounds, ms);
 	else if (strcmp(cmd, "sleep"))
 		return -EINVAL;
 
@@ -159,6 +182,8 @@ DEFINE_SHOW_STORE_ATTRIBUTE(test);
 
 static int __init test_deep_init(void)
 {
+	init_completion(&pair_turn[0]);
+	init_completion(&pair_turn[1]);
 	debugfs_create_file("dynamic_stack_test", 0600, NULL, NULL, &test_fops);
 	return 0;
 }
