@@ -13,7 +13,8 @@
  *	the same, and meanwhile a kworker on another CPU writes to an object in
  *	the deepest frame; that the task sees what was written is checked as well
  * echo "pair BYTES N" > dynamic_stack_test
- *	of two tasks that do this: go BYTES deep, then wake each other up N times
+ *	of two tasks that do this: go BYTES deep, then wake each other up N times;
+ *	one pair at a time
  *
  * Reading the file tells the frames of the reading task's own stack.
  */
@@ -77,7 +78,7 @@ static bool deep_remote(unsigned long *word)
 	return seen;
 }
 
-/* One pair at a time. Completions count, so neither side can be too early. */
+/* Completions count, so neither side can be too early. */
 static struct completion pair_turn[2];
 static atomic_t pair_sides = ATOMIC_INIT(0);
 

@@ -43,6 +43,7 @@ uint64_t read_interrupts(const char *name, uint64_t *per_cpu, int max);
 int find_task(const char *comm);
 uint64_t task_runtime(int pid);
 int write_file(const char *path, const char *text);
+void go_deep(unsigned int bytes);
 extern const char *const deep_file;
 
 /* ops.c: what is measured */

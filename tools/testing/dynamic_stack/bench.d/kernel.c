@@ -137,6 +137,21 @@ uint64_t task_runtime(int pid)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+/*
+ * Use much stack. A kernel without the test file keeps all pages anyway, but
+ * looking for a file that isn't there would be work of another kind.
+ */
+void go_deep(unsigned int bytes)
+{
+	static const char *path;
+	char cmd[32];
+
+	if (!path)
+		path = access(deep_file, W_OK) ? "/dev/null" : deep_file;
+	snprintf(cmd, sizeof(cmd), "touch %u", bytes);
+	write_file(path, cmd);
+}
+
 int write_file(const char *path, const char *data)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -288,7 +288,7 @@ static const struct {
 	{ "counters", cmd_counters, "[NAME]\n\tinterrupts and kstack counters now" },
 	{ "list", cmd_list, "\n\tthe operations" },
 	{ "messaging", cmd_messaging, "GROUPS PAIRS MESSAGES\n\tmany processes that send to many" },
-	{ "latency", cmd_latency, "SECONDS [PERIOD_US]\n\thow late a real-time task wakes up, under load" },
+	{ "latency", cmd_latency, "SECONDS [PERIOD_US [PRIORITY]]\n\thow late a real-time task wakes up, under load" },
 	{ "scale", cmd_scale, "THREADS\n\tmany sleepers: memory, and what they cost others" },
 	{ "idle", cmd_idle, "SECONDS\n\tinterrupts of a machine where next to nothing happens" },
 	{ "nothing", cmd_nothing, "\n\texit" },

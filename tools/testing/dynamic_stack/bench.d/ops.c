@@ -106,7 +106,7 @@ static uint64_t run_fds(uint64_t nr, uint64_t *spent)
 	return nr;
 }
 
-static int setup_pipe(void)
+static void make_pipes(void)
 {
 	int a[2], b[2];
 
@@ -116,6 +116,11 @@ static int setup_pipe(void)
 	fds[3] = a[1];
 	fds[2] = b[0];
 	fds[1] = b[1];
+}
+
+static int setup_pipe(void)
+{
+	make_pipes();
 	start_partner(echo);
 	return 0;
 }
@@ -142,30 +147,17 @@ static void close_fds(void)
 }
 
 /* Both went to the bottom of their stacks some time before. */
-static void go_deep_once(void)
-{
-	/* A kernel without the file has no use for this: it keeps all pages. */
-	write_file(deep_file, "touch 13000");
-}
-
 static void deep_echo(void)
 {
-	go_deep_once();
+	go_deep(13000);
 	echo();
 }
 
 static int setup_pipe_touched(void)
 {
-	int a[2], b[2];
-
-	if (pipe(a) || pipe(b))
-		fail("pipe");
-	fds[0] = a[0];
-	fds[3] = a[1];
-	fds[2] = b[0];
-	fds[1] = b[1];
+	make_pipes();
 	start_partner(deep_echo);
-	go_deep_once();
+	go_deep(13000);
 	return 0;
 }
 
@@ -614,23 +606,19 @@ static void pair_partner(void)
 {
 	uint64_t nr;
 
-	while (read(fds[2], &nr, sizeof(nr)) == sizeof(nr))
+	while (read(fds[2], &nr, sizeof(nr)) == sizeof(nr)) {
 		pair(nr);
+		write_byte(fds[3]);
+	}
 }
 
 static int setup_pair(unsigned int bytes)
 {
-	int p[2];
-
 	/* Without rounds it waits for nobody. */
 	if (write_file(deep_file, "pair 512 0"))
 		return -1;
 	pair_bytes = bytes;
-	if (pipe(p))
-		fail("pipe");
-	fds[2] = p[0];
-	fds[1] = p[1];
-	fds[0] = fds[3] = -1;
+	make_pipes();
 	start_partner(pair_partner);
 	return 0;
 }
@@ -657,6 +645,8 @@ static uint64_t run_pair(uint64_t nr, uint64_t *spent)
 	if (write(fds[1], &nr, sizeof(nr)) != sizeof(nr))
 		fail("pipe");
 	pair(nr);
+	/* The next pair may not begin before both are back. */
+	read_byte(fds[0]);
 	return nr;
 }
 

@@ -178,7 +178,7 @@ static void switch_forever(int nr)
 static void deep_and_sleep(int ms)
 {
 	for (;;) {
-		write_file(deep_file, "touch 12000");
+		go_deep(12000);
 		sleep_ns(ms * 1000000ULL);
 	}
 }
@@ -217,7 +217,7 @@ static int compare_u32(const void *a, const void *b)
 
 int cmd_latency(int argc, char **argv)
 {
-	struct sched_param param = { .sched_priority = 50 };
+	struct sched_param param = { .sched_priority = argc > 3 ? atoi(argv[3]) : 80 };
 	unsigned int seconds = argc > 1 ? atoi(argv[1]) : 10;
 	uint64_t period = 1000ULL * (argc > 2 ? atoi(argv[2]) : 500), at;
 	unsigned int samples = seconds * 1000000000ULL / period, i, bucket[40] = { }, last = 0;

@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# limit: 60
+# The bench's arithmetic and its complaints, with a stand-in for the guests.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+T=$DS_TMP/repo/tools/testing/dynamic_stack
+B=$DS_TMP/repo/build
+mkdir -p "$T" "$B"/kernel-{base,guest}/arch/x86/boot
+cp "$TOOLS/bench" "$TOOLS/dslib.py" "$T"
+cp "$ROOT/base.mk" "$DS_TMP/repo"
+touch "$B"/kernel-{base,guest}/arch/x86/boot/bzImage "$B"/kernel-{base,guest}/.config
+unset DS_ROOT
+
+# What the guests say: OP STOCK OFF ON SLEEP, then how they end
+cat >"$T/vm" <<'VM'
+#!/bin/bash
+case " $* " in
+*reclaim=switch*) n=4 v=on ;;
+*reclaim=sleep*) n=5 v=sleep ;;
+*dynamic_stack=off*) n=3 v=off ;;
+*) n=2 v=stock ;;
+esac
+echo "@@ {\"start\": \"6\", \"unit\": \"tsc_ticks\", \"per_instruction\": ${PER:-1.0}, \"tsc\": 5}"
+while read -r line; do
+	set -- $line
+	[ "${!n}" != - ] || { echo "@@ {\"op\": \"$1\", \"skipped\": \"not on this kernel\"}"; continue; }
+	echo "@@ {\"op\": \"$1\", \"median\": ${!n}, \"batches\": 30, \"stable\": ${STABLE:-true}, \"apart\": 0.02," \
+		"\"switches\": 2, \"idle_ms\": ${IDLE:-0}}"
+done <"$OPS"
+[ "$v" != "${BAD:-}" ] || exit "$STATUS"
+VM
+chmod +x "$T/vm"
+export OPS=$DS_TMP/ops
+printf '%s\n' 'one 1000 1001 1100 1020' 'deep - 2000 3000 2100' >"$OPS"
+
+bench() { "$T/bench" --no-build --parts ops "$@"; }
+# is FILTER VALUE: in bench.json
+is() {
+	local have
+	have=$(python3 -c 'import json, sys
+w = {x["name"]: x for x in json.load(open(sys.argv[1]))["workloads"]}
+print(eval(sys.argv[2]))' "$B/results/bench.json" "$1")
+	[ "$have" = "$2" ] || fail "$1 is $have, not $2"
+}
+
+bench >"$DS_TMP/out"
+cat "$DS_TMP/out"
+is 'w["one"]["ratio_on_stock"]' 1.1
+is 'w["one"]["ratio_off_stock"]' 1.001
+is 'w["one"]["ratio_on_sleep_stock"]' 1.02
+is 'w["one"]["unit"]' guest_instructions
+is 'w["one"]["growth_only"]' None
+is 'w["one"]["runs"]["patched_on"]' 30
+is 'w["deep"]["ratio_to"]' patched_off
+is 'w["deep"]["ratio_on_stock"]' 1.5
+grep -Eq '^\| one +\| +1000 .* \+50 ' "$DS_TMP/out" || fail "not 50 instructions more for each of two switches"
+[ -s "$B/results/bench.png" ] || ! command -v gnuplot >/dev/null || fail "no plot"
+
+# What must not go unnoticed
+expect_error 'clock does not count instructions' env PER=0.9 "$T/bench" --no-build --parts ops
+expect_error 'ended badly' env BAD=on STATUS=2 "$T/bench" --no-build --parts ops
+expect_error 'kernel printed a warning' env BAD=sleep STATUS=4 "$T/bench" --no-build --parts ops
+expect_status 1 env STABLE=false "$T/bench" --no-build --parts ops 2>"$DS_TMP/err" >/dev/null
+grep -q 'error: one, on: two rounds are still 2.0 % apart' "$DS_TMP/err" || fail "an unsteady figure goes unnoticed"
+expect_status 1 env IDLE=10 "$T/bench" --no-build --parts ops 2>"$DS_TMP/err" >/dev/null
+grep -q 'error: one, stock: 10 ms of idle time' "$DS_TMP/err" || fail "idle time goes unnoticed"
+expect_error 'no part nonsense' "$T/bench" BENCH=nonsense
+expect_error 'no CONFIG_DYNAMIC_STACK_FAULT' "$T/bench" --no-build --variants 'stock growth'
+rm "$B/kernel-base/arch/x86/boot/bzImage"
+expect_error 'kernel-base/arch/x86/boot/bzImage does not exist' "$T/bench" --no-build
+
+# With the fault path there is one column more
+touch "$B/kernel-base/arch/x86/boot/bzImage"
+echo CONFIG_DYNAMIC_STACK_FAULT=y >"$B/kernel-guest/.config"
+bench >"$DS_TMP/out"
+is 'w["one"]["ratio_growth_stock"]' 1.0
