@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS
 export FORCE PATCH
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-configs soak lint clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-configs soak docs lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -54,8 +54,12 @@ check-configs: setup ## build, boot and test each kernel of configs/matrix (abou
 soak: setup branch ## long torture on the debug kernel, ends with a report (MINUTES=n, default 10)
 	@$(T)/soak $(or $(MINUTES),10)
 
+docs: branch ## HTML of our pages in build/docs; no warning is allowed
+	@$(T)/setup docs
+	@$(T)/docs
+
 lint: branch ## checkpatch and shellcheck
 	@$(T)/lint
 
 clean: ## delete the built kernels, logs and results (keeps build/linux and the compiler cache)
-	@rm -rf build/kernel-* build/guest-bin build/*.cpio.gz build/log build/results build/series
+	@rm -rf build/kernel-* build/guest-bin build/*.cpio.gz build/log build/results build/series build/docs
