@@ -41,6 +41,7 @@ static void dstack_kick_dead(struct irq_work *work)
 {
 	queue_work(dstack_wq, &dstack_dead_work);
 }
+
 static struct irq_work dstack_dead_kick = IRQ_WORK_INIT_HARD(dstack_kick_dead);
 
 /**

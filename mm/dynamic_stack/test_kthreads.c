@@ -44,7 +44,7 @@ static void some_work(void)
 {
 	char *text = kasprintf(GFP_KERNEL, "%ps %pISpc %llu", some_work, NULL, get_jiffies_64());
 
-	msleep(1);
+	usleep_range(1000, 5000);
 	kfree(text);
 }
 

@@ -252,7 +252,8 @@ static int wait4_forever(struct slot *s, struct commons *cm)
 		if (!c)
 			for (;;)
 				pause();
-		c->pid = c->tid = getpid();
+		c->tid = getpid();
+		c->pid = c->tid;
 		__atomic_fetch_add(&shared->created, 1, __ATOMIC_RELAXED);
 		age_thread(cm, s->child);
 		block_forever(c, cm);

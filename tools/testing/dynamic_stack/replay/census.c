@@ -326,7 +326,8 @@ int census_load(struct census *c, const char *path, bool strict)
 		errno = 0;
 		n = strtol(count, &end, 10);
 		if (errno || end == count || *end || n < 1 || n > 1000000) {
-			snprintf(msg, sizeof(msg), "count '%.32s' is not a number from 1 to 1000000", count);
+			snprintf(msg, sizeof(msg), "count '%.32s' is not a number from 1 to 1000000",
+				 count);
 			bad(path, nr, msg);
 			goto fail;
 		}
@@ -335,7 +336,8 @@ int census_load(struct census *c, const char *path, bool strict)
 			goto fail;
 		}
 		if (strcmp(kind, "user") && strcmp(kind, "kthread")) {
-			snprintf(msg, sizeof(msg), "kind '%.32s' is neither user nor kthread", kind);
+			snprintf(msg, sizeof(msg), "kind '%.32s' is neither user nor kthread",
+				 kind);
 			bad(path, nr, msg);
 			goto fail;
 		}
@@ -360,7 +362,8 @@ int census_load(struct census *c, const char *path, bool strict)
 		} else {
 			map_user_row(r);
 			if (strict && r->how == AS_UNKNOWN) {
-				snprintf(msg, sizeof(msg), "unknown wait channel '%s' (without --strict it is replayed as poll)", r->wchan);
+				snprintf(msg, sizeof(msg), "unknown wait channel '%s' (without --strict it is replayed as poll)",
+					 r->wchan);
 				bad(path, nr, msg);
 				goto fail;
 			}
@@ -403,7 +406,8 @@ void census_scale(struct census *c, double factor)
 {
 	int i, p = c->user_processes;
 
-	c->user = c->kthreads = 0;
+	c->user = 0;
+	c->kthreads = 0;
 	for (i = 0; i < c->nrows; i++) {
 		struct row *r = &c->rows[i];
 

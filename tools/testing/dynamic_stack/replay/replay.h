@@ -113,6 +113,7 @@ struct plan {
 	struct proc *procs;
 	int nprocs;
 };
+
 int plan_make(struct plan *p, const struct census *c, uint64_t seed);
 
 /* work.c */
@@ -145,6 +146,7 @@ struct thread_scan {
 	} names[MAX_ROWS];
 	int unnamed_left_out;
 };
+
 long long read_meminfo(const char *key);
 int read_text(const char *path, char *buf, size_t size);
 int write_text(const char *path, const char *text);
@@ -156,6 +158,7 @@ struct keyval {
 	char key[48];
 	long long val;
 };
+
 int read_keyvals(const char *path, struct keyval *kv, int max);
 long long keyval_get(const struct keyval *kv, int n, const char *key,
 		     long long otherwise);
@@ -167,6 +170,7 @@ struct kthread_result {
 	int before_total, after_total, asked_total;
 	char error[128];
 };
+
 void replay_kthreads(const struct census *c, struct kthread_result *r);
 
 /* report.c */
@@ -189,6 +193,7 @@ struct report {
 	int work, deep_percent;
 	const char *result;	/* "pass" or why not */
 };
+
 int report_print(const struct report *r, const char *json_path);
 
 /* env.c */

@@ -31,7 +31,7 @@ static void child_main(int in, int out)
 			break;
 		if (cmd[0] == 'f') {
 			if (read_file(TESTFILE, reply, sizeof(reply)))
-				strcpy(reply, "unreadable");
+				snprintf(reply, sizeof(reply), "unreadable");
 		} else {
 			snprintf(reply, sizeof(reply), "%d", write_file(TESTFILE, cmd));
 		}
