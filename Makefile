@@ -58,8 +58,9 @@ docs: branch ## HTML of our pages in build/docs; no warning is allowed
 	@$(T)/setup docs
 	@$(T)/docs
 
-lint: branch ## checkpatch and shellcheck
-	@$(T)/lint
+lint: branch ## checkpatch, sparse, coccicheck, clang, two more architectures (STEPS="...")
+	@$(T)/setup lint
+	@$(T)/lint $(STEPS)
 
 clean: ## delete the built kernels, logs and results (keeps build/linux and the compiler cache)
 	@rm -rf build/kernel-* build/guest-bin build/*.cpio.gz build/log build/results build/series build/docs
