@@ -11,7 +11,7 @@ T := tools/testing/dynamic_stack
 MAKEFLAGS += --no-print-directory
 # The kernel's own make must not see variables given to this one
 unexport MAKEFLAGS
-export FORCE PATCH
+export FORCE PATCH SIGNOFF
 
 .PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-configs soak docs lint clean
 
@@ -30,7 +30,7 @@ refresh: ## commits and edits in build/linux become patches and files here (PATC
 sync: ## copy edited new files to build/linux
 	@$(T)/series sync
 
-series: branch ## git format-patch of the branch, ready to send, in build/series
+series: branch ## git format-patch of the branch, ready to send, in build/series (SIGNOFF="Name <address>")
 	@$(T)/series mail
 
 kernel: setup ## build the guest kernel, build/kernel-guest
