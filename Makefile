@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS
 export FORCE PATCH SIGNOFF
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-configs soak docs lint clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-configs soak docs lint deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -61,6 +61,10 @@ docs: branch ## HTML of our pages in build/docs; no warning is allowed
 lint: branch ## checkpatch, sparse, coccicheck, clang, two more architectures (STEPS="...")
 	@$(T)/setup lint
 	@$(T)/lint $(STEPS)
+
+deb: branch ## Debian packages of a kernel to install, in build/deb; CONFIG=file (default: Debian's)
+	@$(T)/setup deb
+	@$(T)/deb $(if $(CONFIG),--config "$(CONFIG)")
 
 clean: ## delete the built kernels, logs and results (keeps build/linux and the compiler cache)
 	@rm -rf build/kernel-* build/guest-bin build/*.cpio.gz build/log build/results build/series build/docs
