@@ -253,11 +253,28 @@ static void mismatches(const struct report *r)
 	}
 }
 
+static void both_keyvals(const char *name, const struct keyval *kv, int n)
+{
+	int i;
+
+	if (js) {
+		key(name);
+		fputc('{', js);
+	}
+	for (i = 0; i < n; i++) {
+		printf("@@ %s %s %lld\n", name, kv[i].key, kv[i].val);
+		if (js)
+			fprintf(js, "%s\"%s\": %lld", i ? ", " : "", kv[i].key, kv[i].val);
+	}
+	if (js)
+		fputc('}', js);
+}
+
 int report_print(const struct report *r, const char *json_path)
 {
 	long long parked, pool;
 	struct utsname un;
-	int i, ret = 0;
+	int ret = 0;
 
 	js = NULL;
 	if (json_path) {
@@ -288,31 +305,8 @@ int report_print(const struct report *r, const char *json_path)
 	pool = keyval_get(r->vmstat, r->nvmstat, "nr_kstack_pool", 0);
 	both_num("parked_kib", parked * PAGE_KIB);
 	both_num("pool_kib", pool * PAGE_KIB);
-	if (js) {
-		key("vmstat");
-		fputc('{', js);
-	}
-	for (i = 0; i < r->nvmstat; i++) {
-		printf("@@ vmstat %s %lld\n", r->vmstat[i].key,
-		       r->vmstat[i].val);
-		if (js)
-			fprintf(js, "%s\"%s\": %lld", i ? ", " : "",
-				r->vmstat[i].key, r->vmstat[i].val);
-	}
-	if (js) {
-		fputc('}', js);
-		key("summary");
-		fputc('{', js);
-	}
-	for (i = 0; i < r->nsummary; i++) {
-		printf("@@ summary %s %lld\n", r->summary[i].key,
-		       r->summary[i].val);
-		if (js)
-			fprintf(js, "%s\"%s\": %lld", i ? ", " : "",
-				r->summary[i].key, r->summary[i].val);
-	}
-	if (js)
-		fputc('}', js);
+	both_keyvals("vmstat", r->vmstat, r->nvmstat);
+	both_keyvals("summary", r->summary, r->nsummary);
 	histogram(r);
 	mapped(r);
 	kthreads(r);
