@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # limit: 180
 # deb makes its configuration from another one, with the feature on; and says in
-# one line what is wrong with one. (The packages take an hour: not here.)
+# one line what is wrong with one. (The packages take long: not here.)
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
