@@ -6,6 +6,9 @@ set -euo pipefail
 
 expect_error 'apt-get install no-such-package' \
 	env DS_PACKAGES='bash no-such-package' DS_NO_INSTALL=1 "$TOOLS/setup"
+expect_error 'no such list' "$TOOLS/setup" nonsense
+expect_error 'apt-get install no-such-package' \
+	env DS_PACKAGES='bash no-such-package' DS_NO_INSTALL=1 "$TOOLS/setup" docs
 small_repo
 expect_error 'GiB free .* set DS_DISK_GIB' env DS_DISK_GIB=9999999 "$TOOLS/setup"
 
