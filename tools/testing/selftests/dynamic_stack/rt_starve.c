@@ -21,6 +21,7 @@
 #include "common.h"
 
 #define FAIL		"/sys/kernel/debug/fail_kstack_refill/"
+#define EMPTY		"/sys/module/dynamic_stack/parameters/empty_ms"
 #define TRACING		"/sys/kernel/tracing/"
 #define RT_RUNTIME	"/proc/sys/kernel/sched_rt_runtime_us"
 #define FREEZER		"/sys/fs/cgroup/rt_starve"
@@ -460,15 +461,16 @@ static void run_part(const struct part *part)
 
 enum { KILL, STOP, TRACE, MOVE, FREEZE, PRIO, LOOK, SIGNAL, NOTHING, VICTIMS };
 
-static void on_signal(int sig __attribute__((unused)))
+static void on_signal(int sig)
 {
+	(void)sig;
 }
 
 static void victim(void)
 {
 	signal(SIGUSR1, on_signal);
 	pin(0, 1);
-	_exit(write_file(TESTFILE, "sleep 6000 800") || write_file(TESTFILE, "sleep 9000 5"));
+	_exit(write_file(TESTFILE, "sleep 6000 2000") || write_file(TESTFILE, "sleep 9000 5"));
 }
 
 static bool in_state(pid_t pid, char state)
@@ -482,24 +484,32 @@ static bool in_state(pid_t pid, char state)
 	return p && p[2] == state;
 }
 
+static int count_in_state(pid_t *pids, char state)
+{
+	int i, nr = 0;
+
+	for (i = 0; i < VICTIMS; i++)
+		nr += in_state(pids[i], state);
+	return nr;
+}
+
 /*
- * What can be done to a task that waits for frames, with this one awake: it
- * doesn't sleep, so it needs none.
+ * What can be done to a task that waits for frames, by one that has them.
  */
 static void run_disturbed(void)
 {
 	const char *name = "disturbed while they wait";
-	int i, status, go[2], eaters = vmstat("nr_kstack_pool") / 2 + 16, waiting = 0, bad = 0;
+	int i, status, asleep, waiting = 0, bad = 0;
 	struct sched_param normal = { }, fifo = { .sched_priority = 50 };
 	char runtime[32], path[64], text[4096];
 	pid_t pid, pids[VICTIMS];
-	bool stopped, traced;
 	long long end;
+	long put_off;
 	cpu_set_t all;
 
-	if (access(FAIL "probability", W_OK)) {
+	if (access(EMPTY, W_OK)) {
 		for (i = 0; i < 2; i++)
-			ksft_test_result_skip("%s: no CONFIG_FAULT_INJECTION_DEBUG_FS\n", name);
+			ksft_test_result_skip("%s: no CONFIG_DYNAMIC_STACK_DEBUG\n", name);
 		return;
 	}
 	if (nr_cpus < 2) {
@@ -511,36 +521,32 @@ static void run_disturbed(void)
 	write_file(RT_RUNTIME, "-1");
 	sched_getaffinity(0, sizeof(all), &all);
 	mkdir(FREEZER, 0755);
-	if (pipe(go))
-		ksft_exit_fail_msg("pipe: %s\n", strerror(errno));
 	fflush(stdout);
-	for (i = 0; i < eaters; i++) {
-		if (!start()) {
-			pin(0, 1);
-			close(go[1]);
-			eater(go[0]);
-		}
-	}
 	for (i = 0; i < VICTIMS; i++) {
 		pids[i] = start();
-		if (!pids[i]) {
-			close(go[1]);
+		if (!pids[i])
 			victim();
-		}
 	}
 	snprintf(text, sizeof(text), "%d", pids[FREEZE]);
 	if (write_file(FREEZER "/cgroup.procs", text))
 		ksft_print_msg("no cgroup to freeze in\n");
 
+	/* All asleep, and the collector has been there. */
+	for (i = 0; i < 100 && count_in_state(pids, 'S') < VICTIMS; i++)
+		sleep_ms(10);
+	sleep_ms(700);
 	pin(0, 0);
 	set_policy(SCHED_FIFO, 99);
-	fail_refills("-1");
-	close(go[1]);
+	/* From here on who runs keeps its frames: this task. */
+	write_file(RECLAIM, "never");
+	sleep_ms(20);
+	asleep = count_in_state(pids, 'S');
+	put_off = vmstat("kstack_starved");
+	/* Whatever happens, there is an end to it. */
+	write_file(EMPTY, "3000");
 	for (end = now_ms() + 3000; waiting < VICTIMS && now_ms() < end;) {
 		spin_until(now_ms() + 50);
-		waiting = 0;
-		for (i = 0; i < VICTIMS; i++)
-			waiting += in_state(pids[i], 'R');
+		waiting = count_in_state(pids, 'R');
 	}
 	kill(pids[KILL], SIGKILL);
 	kill(pids[STOP], SIGSTOP);
@@ -555,16 +561,15 @@ static void run_disturbed(void)
 	read_file(path, text, sizeof(text));
 	kill(pids[SIGNAL], SIGUSR1);
 	spin_until(now_ms() + 100);
-	/* They have not run since, so nothing of this has happened yet. */
-	stopped = in_state(pids[STOP], 'T');
-	traced = in_state(pids[TRACE], 't');
-
-	write_file(FAIL "probability", "0");
+	write_file(EMPTY, "0");
+	write_file(RECLAIM, "switch");
 	sched_setscheduler(0, SCHED_OTHER, &normal);
 	sched_setaffinity(0, sizeof(all), &all);
 	write_file(RT_RUNTIME, runtime);
-	ksft_test_result(waiting == VICTIMS && !stopped && !traced,
-			 "%d of %d tasks waited for frames\n", waiting, VICTIMS);
+	put_off = vmstat("kstack_starved") - put_off;
+	ksft_test_result(asleep == VICTIMS && waiting && put_off >= VICTIMS,
+			 "%s: %d of %d tasks slept, %d waited when they were disturbed (put off %ld times)\n",
+			 name, asleep, VICTIMS, waiting, put_off);
 
 	if (waitpid(pids[STOP], &status, WUNTRACED) != pids[STOP] || !WIFSTOPPED(status))
 		ksft_print_msg("the stopped task is not (%#x)\n", status), bad++;
@@ -586,7 +591,6 @@ static void run_disturbed(void)
 			       pid, pids[KILL], status);
 		bad++;
 	}
-	close(go[0]);
 	rmdir(FREEZER);
 	ksft_test_result(!bad, "%s: each did what it was told\n", name);
 }
@@ -596,6 +600,7 @@ int main(int argc, char **argv)
 	const char *only = argc > 1 ? argv[1] : NULL;
 	char period[32], sleep[32];
 	unsigned int i, chosen = 0;
+	bool disturbed;
 
 	ksft_print_header();
 	need_feature();
@@ -612,7 +617,8 @@ int main(int argc, char **argv)
 
 	for (i = 0; i < ARRAY_SIZE(parts); i++)
 		chosen += !only || !strcmp(only, parts[i].name);
-	ksft_set_plan(chosen + (only ? 0 : 2) + 1);
+	disturbed = only && !strcmp(only, "disturbed");
+	ksft_set_plan(chosen + (!only || disturbed ? 2 : 0) + 1);
 	read_file(PERIOD, period, sizeof(period));
 	read_file(SLEEP, sleep, sizeof(sleep));
 	/* Who sleeps has nothing but what it uses. */
@@ -623,7 +629,7 @@ int main(int argc, char **argv)
 		if (!only || !strcmp(only, parts[i].name))
 			run_part(&parts[i]);
 	}
-	if (!only)
+	if (!only || disturbed)
 		run_disturbed();
 	ksft_test_result(vmstat("kstack_fault") == 0, "no stack fault\n");
 
