@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* For %llu */
+#define U(x) ((unsigned long long)(x))
+
 /* main.c */
-void fail(const char *what) __attribute__((noreturn));
+_Noreturn void fail(const char *what);
 void pin(int cpu);
 extern const char *self_path;
 
@@ -17,6 +20,7 @@ uint64_t clock_now(void);
 const char *clock_unit(void);
 double clock_per_instruction(void);
 uint64_t spin(uint64_t loops);
+
 static inline uint64_t rdtsc(void)
 {
 	uint32_t lo, hi;
@@ -37,6 +41,7 @@ struct counters {
 	uint64_t	idle;		/* 1/100 s */
 	uint64_t	populate, reclaim, park, restore, collect, shootdown, starved;
 };
+
 void read_counters(struct counters *c);
 long read_meminfo(const char *name);
 uint64_t read_interrupts(const char *name, uint64_t *per_cpu, int max);
@@ -55,6 +60,7 @@ struct op {
 	uint64_t	(*run)(uint64_t nr, uint64_t *spent);
 	void		(*teardown)(void);
 };
+
 extern const struct op ops[];
 extern const unsigned int nr_ops;
 

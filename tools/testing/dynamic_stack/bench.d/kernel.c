@@ -54,8 +54,7 @@ void read_counters(struct counters *c)
 	unsigned long long idle = 0;
 
 	c->switches = number(s, "ctxt");
-	sscanf(s, "cpu %*u %*u %*u %llu", &idle);
-	c->idle = idle;
+	c->idle = sscanf(s, "cpu %*u %*u %*u %llu", &idle) == 1 ? idle : 0;
 	s = slurp("/proc/vmstat");
 	c->populate = number(s, "kstack_populate");
 	c->reclaim = number(s, "kstack_reclaim");

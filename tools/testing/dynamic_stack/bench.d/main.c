@@ -70,7 +70,7 @@ static double timed(const struct op *op, uint64_t nr, uint64_t *done)
 
 static void measure(const struct op *op, const struct settings *s)
 {
-	double per_op[BATCHES], median = 0, last = 0, min = 0, sum = 0, max = 0, apart = 0, per;
+	double per_op[BATCHES], median, last = 0, min = 0, sum = 0, max = 0, apart, per;
 	uint64_t nr = 4, done, total = 0;
 	struct counters before, after;
 	int round, i, batches = 0;
@@ -127,14 +127,15 @@ static void measure(const struct op *op, const struct settings *s)
 		op->teardown();
 
 	per = total;
-	printf("@@ {\"op\": \"%s\", \"median\": %.1f, \"min\": %.1f, \"max\": %.1f, \"mean\": %.1f, "
+	printf("@@ {\"op\": \"%s\", \"median\": %.1f, \"min\": %.1f, \"max\": %.1f, "
+	       "\"mean\": %.1f, "
 	       "\"batches\": %d, \"ops\": %llu, \"apart\": %.5f, \"stable\": %s, \"switches\": %.3f, "
 	       "\"idle_ms\": %llu, \"populate\": %.3f, \"reclaim\": %.3f, \"park\": %.3f, "
 	       "\"restore\": %.3f, \"collect\": %.3f, \"starved\": %.3f}\n",
-	       op->name, median, min, max, sum / per, batches, (unsigned long long)total, apart,
+	       op->name, median, min, max, sum / per, batches, U(total), apart,
 	       apart <= s->tolerance ? "true" : "false",
 	       (after.switches - before.switches) / per,
-	       (unsigned long long)(after.idle - before.idle) * 10,
+	       U(after.idle - before.idle) * 10,
 	       (after.populate - before.populate) / per, (after.reclaim - before.reclaim) / per,
 	       (after.park - before.park) / per, (after.restore - before.restore) / per,
 	       (after.collect - before.collect) / per, (after.starved - before.starved) / per);
@@ -160,10 +161,11 @@ static void print_start(int cpu)
 
 	read_counters(&c);
 	uname(&u);
-	printf("@@ {\"start\": \"%s\", \"unit\": \"%s\", \"per_instruction\": %.4f, \"tsc\": %llu, "
+	printf("@@ {\"start\": \"%s\", \"unit\": \"%s\", \"per_instruction\": %.4f, "
+	       "\"tsc\": %llu, "
 	       "\"idle_ms\": %llu, \"cpu\": %d, \"kernel_stack_kib\": %ld, \"mem_available_kib\": %ld}\n",
-	       u.release, clock_unit(), clock_per_instruction(), (unsigned long long)rdtsc(),
-	       (unsigned long long)c.idle * 10, cpu, read_meminfo("KernelStack:"),
+	       u.release, clock_unit(), clock_per_instruction(), U(rdtsc()),
+	       U(c.idle) * 10, cpu, read_meminfo("KernelStack:"),
 	       read_meminfo("MemAvailable:"));
 	fflush(stdout);
 }
@@ -187,7 +189,8 @@ static void measure_alone(const struct op *op, char **argv, int options)
 		_exit(127);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status) {
-		printf("@@ {\"op\": \"%s\", \"skipped\": \"failed with status %d\"}\n", op->name, status);
+		printf("@@ {\"op\": \"%s\", \"skipped\": \"failed with status %d\"}\n",
+		       op->name, status);
 		fflush(stdout);
 	}
 }
@@ -248,13 +251,15 @@ static int cmd_counters(int argc, char **argv)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	read_counters(&c);
-	printf("@@ {\"counters\": \"%s\", \"seconds\": %.6f, \"switches\": %llu, \"shootdowns\": %llu, "
+	printf("@@ {\"counters\": \"%s\", \"seconds\": %.6f, \"switches\": %llu, "
+	       "\"shootdowns\": %llu, "
 	       "\"populate\": %llu, \"park\": %llu, \"starved\": %llu", argc > 1 ? argv[1] : "",
-	       ts.tv_sec + ts.tv_nsec / 1e9, (unsigned long long)c.switches,
-	       (unsigned long long)c.shootdown, (unsigned long long)c.populate,
-	       (unsigned long long)c.park, (unsigned long long)c.starved);
+	       ts.tv_sec + ts.tv_nsec / 1e9, U(c.switches),
+	       U(c.shootdown), U(c.populate),
+	       U(c.park), U(c.starved));
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		printf(", \"%s\": %llu", kinds[i], (unsigned long long)read_interrupts(kinds[i], NULL, 0));
+		printf(", \"%s\": %llu", kinds[i],
+		       U(read_interrupts(kinds[i], NULL, 0)));
 	printf("}\n");
 	return 0;
 }
@@ -288,7 +293,8 @@ static const struct {
 	{ "counters", cmd_counters, "[NAME]\n\tinterrupts and kstack counters now" },
 	{ "list", cmd_list, "\n\tthe operations" },
 	{ "messaging", cmd_messaging, "GROUPS PAIRS MESSAGES\n\tmany processes that send to many" },
-	{ "latency", cmd_latency, "SECONDS [PERIOD_US [PRIORITY]]\n\thow late a real-time task wakes up, under load" },
+	{ "latency", cmd_latency, "SECONDS [PERIOD_US [PRIORITY]]\n"
+	  "\thow late a real-time task wakes up, under load" },
 	{ "scale", cmd_scale, "THREADS\n\tmany sleepers: memory, and what they cost others" },
 	{ "idle", cmd_idle, "SECONDS\n\tinterrupts of a machine where next to nothing happens" },
 	{ "nothing", cmd_nothing, "\n\texit" },

@@ -148,11 +148,12 @@ int cmd_messaging(int argc, char **argv)
 	ticks = rdtsc() - ticks;
 	from = now_ns() - from;
 	read_counters(&after);
-	printf("@@ {\"messaging\": %.1f, \"ticks\": %llu, \"messages\": %llu, \"switches\": %llu, \"status\": %d}\n",
+	printf("@@ {\"messaging\": %.1f, \"ticks\": %llu, \"messages\": %llu, "
+	       "\"switches\": %llu, \"status\": %d}\n",
 	       1e9 * groups * messaging_pairs * messaging_pairs * messaging_count / from,
-	       (unsigned long long)ticks,
+	       U(ticks),
 	       1ULL * groups * messaging_pairs * messaging_pairs * messaging_count,
-	       (unsigned long long)(after.switches - before.switches), bad);
+	       U(after.switches - before.switches), bad);
 	return bad ? 1 : 0;
 }
 
@@ -273,13 +274,13 @@ int cmd_latency(int argc, char **argv)
 			last = b;
 	}
 	qsort(late, samples, sizeof(*late), compare_u32);
-	printf("@@ {\"latency\": %u, \"period_us\": %llu, \"min\": %u, \"median\": %u, \"p99\": %u, "
-	       "\"p999\": %u, \"max\": %u, \"switches\": %llu, \"shootdowns\": %llu, \"collected\": %llu, "
-	       "\"log2_ns\": [", samples, (unsigned long long)period / 1000, late[0], late[samples / 2],
+	printf("@@ {\"latency\": %u, \"period_us\": %llu, \"min\": %u, \"median\": %u, "
+	       "\"p99\": %u, \"p999\": %u, \"max\": %u, \"switches\": %llu, \"shootdowns\": %llu, \"collected\": %llu, "
+	       "\"log2_ns\": [", samples, U(period) / 1000, late[0], late[samples / 2],
 	       late[(uint64_t)samples * 99 / 100], late[(uint64_t)samples * 999 / 1000], late[samples - 1],
-	       (unsigned long long)(after.switches - before.switches),
-	       (unsigned long long)(after.shootdown - before.shootdown),
-	       (unsigned long long)(after.collect - before.collect));
+	       U(after.switches - before.switches),
+	       U(after.shootdown - before.shootdown),
+	       U(after.collect - before.collect));
 	for (i = 0; i <= last; i++)
 		printf("%s%u", i ? ", " : "", bucket[i]);
 	printf("]}\n");
@@ -303,16 +304,17 @@ static void print_interrupts(const char *phase, unsigned int seconds)
 	read_counters(&from);
 	sleep_ns(seconds * 1000000000ULL);
 	read_counters(&to);
-	printf("@@ {\"idle\": \"%s\", \"seconds\": %u, \"shootdowns\": %llu, \"collected\": %llu, \"parked\": %llu",
-	       phase, seconds, (unsigned long long)(to.shootdown - from.shootdown),
-	       (unsigned long long)(to.collect - from.collect),
-	       (unsigned long long)(to.park - from.park));
+	printf("@@ {\"idle\": \"%s\", \"seconds\": %u, \"shootdowns\": %llu, "
+	       "\"collected\": %llu, \"parked\": %llu",
+	       phase, seconds, U(to.shootdown - from.shootdown),
+	       U(to.collect - from.collect),
+	       U(to.park - from.park));
 	for (i = 0; i < NR_KINDS; i++) {
 		memset(after, 0, sizeof(after));
 		read_interrupts(kinds[i], after, MAX_CPUS);
 		printf(", \"%s\": [", kinds[i]);
 		for (cpu = 0; cpu < cpus && cpu < MAX_CPUS; cpu++)
-			printf("%s%llu", cpu ? ", " : "", (unsigned long long)(after[cpu] - before[i][cpu]));
+			printf("%s%llu", cpu ? ", " : "", U(after[cpu] - before[i][cpu]));
 		printf("]");
 	}
 	printf("}\n");
@@ -368,7 +370,8 @@ static int sleeper_body(void *arg)
 
 static void hold_sleepers(int nr)
 {
-	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+			  CLONE_SYSVSEM;
 	char *stacks = mmap(NULL, (size_t)nr * SLEEPER_STACK, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	uint64_t from;
@@ -448,7 +451,8 @@ int cmd_scale(int argc, char **argv)
 	while (!atomic_load(&scale->ready))
 		sleep_ns(10000000);
 	if (scale->error) {
-		printf("@@ {\"scale\": %d, \"error\": \"%s\"}\n", threads, strerror(scale->error));
+		printf("@@ {\"scale\": %d, \"error\": \"%s\"}\n", threads,
+		       strerror(scale->error));
 		end_children();
 		return 0;
 	}
@@ -477,7 +481,7 @@ int cmd_scale(int argc, char **argv)
 	       "\"passes\": %u, \"visited\": %llu, \"frames\": %llu, \"collector_ns\": %llu}\n", threads,
 	       (double)scale->made / threads, (double)(settled_kib - stack_kib) / threads,
 	       (double)(available_kib - settled_available) / threads, passes,
-	       (unsigned long long)visited, (unsigned long long)frames, (unsigned long long)runtime);
+	       U(visited), U(frames), U(runtime));
 	fflush(stdout);
 	run_child(pingpong);
 

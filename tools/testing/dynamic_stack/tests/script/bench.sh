@@ -35,7 +35,7 @@ chmod +x "$T/vm"
 export OPS=$DS_TMP/ops
 printf '%s\n' 'one 1000 1001 1100 1020' 'deep - 2000 3000 2100' >"$OPS"
 
-bench() { "$T/bench" --no-build --parts ops "$@"; }
+bench() { "$T/bench" --no-build --parts ops; }
 # is FILTER VALUE: in bench.json
 is() {
 	local have
