@@ -21,11 +21,15 @@ static bool throttled(struct task_struct *tsk)
 }
 
 /*
- * @tsk is in one of @rq's queues. A kernel thread may use frames that the
- * starved task was refused; *@ask: if one doesn't get them, no other will.
+ * @tsk is in one of this CPU's queues. With core scheduling it must not run
+ * beside a sibling's task with another cookie. A kernel thread may use frames
+ * that the starved task was refused; *@ask: if one doesn't get them, no other
+ * will.
  */
 static bool can_run(struct task_struct *tsk, bool *ask)
 {
+	if (!sched_cpu_cookie_match(task_rq(tsk), tsk))
+		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
 	if (!(tsk->flags & PF_KTHREAD) || !*ask)
@@ -107,7 +111,8 @@ static struct task_struct *ready_collector(struct rq *rq)
 
 	/* Of another queue's task, nothing but the queue may be looked at. */
 	if (task_rq(tsk) != rq || !task_on_rq_queued(tsk) ||
-	    tsk->sched_class != &fair_sched_class || !fair_task_ready(tsk))
+	    tsk->sched_class != &fair_sched_class || !fair_task_ready(tsk) ||
+	    !sched_cpu_cookie_match(rq, tsk))
 		return NULL;
 	return tsk;
 }
@@ -197,8 +202,7 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 	if (!other || !task_on_rq_queued(other) || task_rq(other) != rq ||
 	    other->se.sched_delayed)
 		other = NULL;
-	/* A task with another cookie must not run beside the sibling's. */
-	if (!other && !sched_core_enabled(rq))
+	if (!other)
 		other = whole_dl_task(rq, &ask) ?: whole_rt_task(rq, &ask) ?:
 			ready_collector(rq) ?: whole_fair_task(rq, &ask);
 	if (!other)
