@@ -206,7 +206,8 @@ unsigned long dstack_vm_event(enum vm_event_item item)
  */
 static bool dstack_privileged(struct task_struct *tsk)
 {
-	if (tsk->flags & (PF_KTHREAD | PF_MEMALLOC))
+	/* Only the task writes them, preempted half-way at most: old or new. */
+	if (data_race(tsk->flags) & (PF_KTHREAD | PF_MEMALLOC))
 		return true;
 	return tsk_is_oom_victim(tsk);
 }
@@ -400,16 +401,20 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
  */
 bool dstack_may_shrink(struct task_struct *tsk)
 {
+	unsigned int flags;
+
 	if (tsk->dynamic_stack->keep)
 		return false;
-	if (unlikely(tsk->flags & (PF_EXITING | PF_MEMALLOC)))
+	/* Only the task writes them, preempted half-way at most: old or new. */
+	flags = data_race(tsk->flags);
+	if (unlikely(flags & (PF_EXITING | PF_MEMALLOC)))
 		return false;
 #ifdef CONFIG_PREEMPT_RT
 	if (task_is_runnable(tsk) || tsk->rcu_read_lock_nesting ||
 	    (READ_ONCE(tsk->__state) & (TASK_RTLOCK_WAIT | TASK_WAKING)))
 		return false;
 #endif
-	return (tsk->flags & PF_KTHREAD) || likely(!tsk_is_oom_victim(tsk));
+	return (flags & PF_KTHREAD) || likely(!tsk_is_oom_victim(tsk));
 }
 
 /**
