@@ -22,6 +22,13 @@ case " $* " in
 *dynamic_stack=off*) n=3 v=off ;;
 *) n=2 v=stock ;;
 esac
+if [ -n "${PARALLEL:-}" ]; then
+	echo '@@ {"counters": "switch", "seconds": 1.0, "switches": 1, "shootdowns": 0, "TLB": 10, "CAL": 0, "RES": 0}'
+	[ "$v" = "${LOST:-}" ] || echo "@@ metrc switch $((n * 100)) 2.00 1.00 1.00 $((n * 50)).0 1.0"
+	echo '@@ {"counters": "messaging", "seconds": 3.0, "switches": 9, "shootdowns": 0, "TLB": 90, "CAL": 0, "RES": 0}'
+	echo '@@ {"messaging": 1000.0, "ticks": 1, "messages": 1, "switches": 1, "status": 0}'
+	exit 0
+fi
 echo "@@ {\"start\": \"6\", \"unit\": \"tsc_ticks\", \"per_instruction\": ${PER:-1.0}, \"tsc\": 5}"
 while read -r line; do
 	set -- $line
@@ -57,6 +64,16 @@ is 'w["deep"]["ratio_to"]' patched_off
 is 'w["deep"]["ratio_on_stock"]' 1.5
 grep -Eq '^\| one +\| +1000 .* \+50 ' "$DS_TMP/out" || fail "not 50 instructions more for each of two switches"
 [ -s "$B/results/bench.png" ] || ! command -v gnuplot >/dev/null || fail "no plot"
+
+# Throughput: round by round, with what the interrupts did meanwhile
+parallel() { PARALLEL=1 "$T/bench" --no-build --parts parallel --rounds 2 --smp 2 --stressors switch; }
+parallel >"$DS_TMP/out"
+is 'w["switch-smp2"]["patched_on"]' 200.0
+is 'w["switch-smp2"]["ratios_on"]' '[2.0, 2.0]'
+is 'w["switch-smp2"]["interrupts_per_second"]["stock"]["TLB"]' 40.0
+is 'w["messaging-smp2"]["unit"]' messages_per_second
+expect_error 'switch, on, 2 processors: 0 results of 2' env LOST=on PARALLEL=1 \
+	"$T/bench" --no-build --parts parallel --rounds 2 --smp 2 --stressors switch
 
 # What must not go unnoticed
 expect_error 'clock does not count instructions' env PER=0.9 "$T/bench" --no-build --parts ops
