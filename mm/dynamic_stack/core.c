@@ -8,7 +8,6 @@
  */
 #define pr_fmt(fmt) "dynamic_stack: " fmt
 
-#include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
@@ -65,119 +64,6 @@ static const struct kernel_param_ops reclaim_ops = {
 	.get = reclaim_get,
 };
 module_param_cb(reclaim, &reclaim_ops, NULL, 0644);
-
-#ifdef CONFIG_DYNAMIC_STACK_DEBUG
-unsigned long dynamic_stack_plant;
-module_param_named(plant, dynamic_stack_plant, ulong, 0644);
-
-/* Milliseconds between a collector's look and its deed, to widen races. */
-unsigned int dynamic_stack_delay;
-module_param_named(delay_ms, dynamic_stack_delay, uint, 0644);
-
-void dstack_delay(void)
-{
-	if (dynamic_stack_delay)
-		msleep(dynamic_stack_delay);
-}
-
-/* Microseconds in the switch, before it maps parked pages. */
-static unsigned int dynamic_stack_delay_us;
-module_param_named(delay_us, dynamic_stack_delay_us, uint, 0644);
-
-void dstack_switch_delay(void)
-{
-	udelay(min(READ_ONCE(dynamic_stack_delay_us), 5000U));
-}
-
-/*
- * A frame that is live in two places is the worst that can go wrong here. Each
- * PTE write checks that the frame belongs to this stack.
- */
-void dstack_check_owner(struct dynamic_stack *ds, struct page *page)
-{
-	WARN_ONCE(page_private(page) != (unsigned long)ds,
-		  "stack frame %lx is owned by %lx, mapped by %p\n",
-		  page_to_pfn(page), page_private(page), ds);
-}
-
-void dstack_set_owner(struct dynamic_stack *ds, struct page *page)
-{
-	WARN_ONCE(ds && page_private(page),
-		  "stack frame %lx changes hands from %lx to %p\n",
-		  page_to_pfn(page), page_private(page), ds);
-	set_page_private(page, (unsigned long)ds);
-}
-
-/* What leaves a pool was cleared, and not written since. */
-void dstack_check_clean(struct page *page)
-{
-	WARN_ONCE(memchr_inv(page_address(page), 0, PAGE_SIZE),
-		  "stack frame %lx is not clean\n", page_to_pfn(page));
-}
-
-/* What the switch must not do: park when another CPU may run the task. */
-struct late_park {
-	struct irq_work		work;
-	struct dynamic_stack	*ds;
-	unsigned long		sp;
-};
-
-static DEFINE_PER_CPU(struct late_park, late_park);
-
-static void late_park_fn(struct irq_work *work)
-{
-	struct late_park *late = container_of(work, struct late_park, work);
-
-	mdelay(READ_ONCE(dynamic_stack_delay));
-	dstack_park(late->ds, late->sp);
-}
-
-static void dstack_park_late(struct dynamic_stack *ds, unsigned long sp)
-{
-	struct late_park *late = this_cpu_ptr(&late_park);
-
-	if (irq_work_is_busy(&late->work))
-		return;
-	late->work = IRQ_WORK_INIT_HARD(late_park_fn);
-	late->ds = ds;
-	late->sp = sp;
-	irq_work_queue(&late->work);
-}
-
-/* What the switch must not do: another frame, while a TLB may know the old one. */
-static void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i)
-{
-	struct page *page;
-
-	if (!kstack_pool_take(&page, 1, true))
-		return;
-	dstack_set_owner(NULL, ds->page[i]);
-	clear_highpage(ds->page[i]);
-	kstack_pool_put(&ds->page[i], 1);
-	ds->page[i] = page;
-	dstack_set_owner(ds, page);
-	ds->saved[i] = mk_pte(page, DYNAMIC_STACK_PROT);
-}
-
-/* What the switch must not do: miss a CPU that sets the Accessed bit just now. */
-static pte_t dstack_clear_torn(pte_t *ptep)
-{
-	pte_t pte = ptep_get(ptep);
-
-	if (!pte_young(pte))
-		dstack_switch_delay();
-	set_pte(ptep, __pte(0));
-	return pte;
-}
-#else
-static inline pte_t dstack_clear_torn(pte_t *ptep)
-{
-	return *ptep;
-}
-
-static inline void dstack_park_late(struct dynamic_stack *ds, unsigned long sp) { }
-static inline void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i) { }
-#endif
 
 /**
  * dstack_vm_event - sum of a gauge that is kept as a vm event

@@ -50,9 +50,9 @@ enum dynamic_stack_plant {
 	DSTACK_PLANT_TORN_CLEAR,	/* 12 PTE read, then cleared */
 };
 
+/* debug.c */
 #ifdef CONFIG_DYNAMIC_STACK_DEBUG
 extern unsigned long dynamic_stack_plant;
-extern unsigned int dynamic_stack_delay;
 #define dstack_planted(bug)	\
 	unlikely(READ_ONCE(dynamic_stack_plant) & BIT(DSTACK_PLANT_##bug))
 void dstack_check_owner(struct dynamic_stack *ds, struct page *page);
@@ -60,6 +60,10 @@ void dstack_set_owner(struct dynamic_stack *ds, struct page *page);
 void dstack_check_clean(struct page *page);
 void dstack_delay(void);
 void dstack_switch_delay(void);
+void dstack_park_late(struct dynamic_stack *ds, unsigned long sp);
+void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i);
+pte_t dstack_clear_torn(pte_t *ptep);
+bool kstack_empty(void);
 #else
 #define dstack_planted(bug)	(false)
 static inline void dstack_check_owner(struct dynamic_stack *ds, struct page *page) { }
@@ -67,6 +71,10 @@ static inline void dstack_set_owner(struct dynamic_stack *ds, struct page *page)
 static inline void dstack_check_clean(struct page *page) { }
 static inline void dstack_delay(void) { }
 static inline void dstack_switch_delay(void) { }
+static inline void dstack_park_late(struct dynamic_stack *ds, unsigned long sp) { }
+static inline void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i) { }
+static inline pte_t dstack_clear_torn(pte_t *ptep) { return *ptep; }
+static inline bool kstack_empty(void) { return false; }
 #endif
 
 /* core.c */

@@ -21,7 +21,6 @@
 #include <linux/hrtimer.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
-#include <linux/moduleparam.h>
 #include <linux/percpu.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -109,38 +108,6 @@ static int __init fail_kstack_refill_debugfs(void)
 late_initcall(fail_kstack_refill_debugfs);
 #else
 static inline bool kstack_should_fail(void) { return false; }
-#endif
-
-#ifdef CONFIG_DYNAMIC_STACK_DEBUG
-/* dynamic_stack.empty_ms: for so long there is no frame for anyone. */
-static unsigned long kstack_empty_until;
-
-static bool kstack_empty(void)
-{
-	unsigned long until = READ_ONCE(kstack_empty_until);
-
-	return until && time_before(jiffies, until);
-}
-
-static int empty_set(const char *val, const struct kernel_param *kp)
-{
-	unsigned int ms;
-	int err = kstrtouint(val, 0, &ms);
-
-	if (!err)
-		WRITE_ONCE(kstack_empty_until, (jiffies + msecs_to_jiffies(ms)) ?: 1);
-	return err;
-}
-
-static const struct kernel_param_ops empty_ops = {
-	.set = empty_set,
-};
-
-#undef MODULE_PARAM_PREFIX
-#define MODULE_PARAM_PREFIX "dynamic_stack."
-module_param_cb(empty_ms, &empty_ops, NULL, 0200);
-#else
-static inline bool kstack_empty(void) { return false; }
 #endif
 
 /**
