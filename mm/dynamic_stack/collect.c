@@ -89,6 +89,18 @@ void kstack_queue(struct dynamic_stack *ds)
 		irq_work_queue(this_cpu_ptr(&kstack_wake));
 }
 
+/**
+ * kstack_poke_collector - there are frames to give back
+ *
+ * Context: a runqueue lock may be held, interrupts are off.
+ */
+void kstack_poke_collector(void)
+{
+	smp_mb();	/* the frames before the flag, see collect_sleep() */
+	if (READ_ONCE(collect_asleep))
+		irq_work_queue(this_cpu_ptr(&kstack_wake));
+}
+
 /*
  * The owner, with a reference on it and on its stack. NULL if it is about to
  * give up the stack. *@orphan: nobody owns the stack, and it is unqueued.
@@ -471,7 +483,7 @@ static bool collect_idle(void)
 	for_each_possible_cpu(cpu)
 		idle &= llist_empty(per_cpu_ptr(&kstack_queued, cpu));
 	mutex_unlock(&collect_mutex);
-	return idle;
+	return idle && !kstack_overflow_above(OVERFLOW_KEEP);
 }
 
 /*
@@ -481,7 +493,10 @@ static bool collect_idle(void)
 static void collect_sleep(unsigned int period)
 {
 	WRITE_ONCE(collect_asleep, true);
-	/* Pairs with the llist_add() in kstack_queue(), which is a full barrier. */
+	/*
+	 * Pairs with the llist_add() in kstack_queue(), which is a full barrier,
+	 * and with kstack_poke_collector().
+	 */
 	smp_mb();
 	if (!collect_idle())
 		WRITE_ONCE(collect_asleep, false);

@@ -69,6 +69,21 @@ static int summary_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(summary);
 
 /*
+ * How much of the stack was ever in use, as far as one can see: what is in use
+ * now, what was accessed when pages were taken, and what has been since.
+ */
+static unsigned long deepest_use(const struct dynamic_stack *ds, unsigned long sp)
+{
+	unsigned int i, lowest = min_t(unsigned long, ds->deepest, (sp - ds->base) >> PAGE_SHIFT);
+
+	for (i = 0; i < lowest; i++) {
+		if ((ds->mapped & BIT(i)) && pte_young(ptep_get(ds->ptep + i)))
+			break;
+	}
+	return (DSTACK_PAGES - i) * PAGE_SIZE;
+}
+
+/*
  * One character for each page, the top of the stack first: M present, P parked,
  * - none.
  */
@@ -102,7 +117,7 @@ static int stacks_show(struct seq_file *m, void *unused)
 			seq_printf(m, "%7d %4u %-16s %5lu %7lu %s%s\n", tsk->pid,
 				   dstack_held(&now), map,
 				   ds->base + THREAD_SIZE - sp,
-				   (DSTACK_PAGES - now.deepest) * PAGE_SIZE,
+				   deepest_use(&now, sp),
 				   tsk->comm, now.keep ? " (kept)" : "");
 		}
 		put_task_stack(tsk);

@@ -92,6 +92,7 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged);
 void kstack_pool_put(struct page **frame, unsigned int nr);
 void kstack_frames_recycle(struct list_head *frames);
 unsigned long kstack_overflow_nr(void);
+bool kstack_overflow_above(unsigned long nr);
 unsigned long kstack_overflow_trim(unsigned long keep);
 bool kstack_reserve_low(void);
 bool kstack_refill_sleeping(void);
@@ -100,6 +101,7 @@ void kstack_pool_show(struct seq_file *m);
 
 /* collect.c */
 void kstack_queue(struct dynamic_stack *ds);
+void kstack_poke_collector(void);
 unsigned long kstack_collect(bool now);
 void kstack_wake_collector(void);
 int kstack_collect_init(void);

@@ -260,7 +260,7 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 {
 	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
 	unsigned int high = READ_ONCE(kstack_pool_high), added = 0;
-	bool kick;
+	bool kick, poke = false;
 
 	raw_spin_lock(&pool->lock);
 	while (nr--) {
@@ -270,6 +270,7 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 			added++;
 		} else {
 			kstack_overflow_add(frame[nr]);
+			poke = true;
 		}
 	}
 	/* Rescheduling takes the runqueue lock: not from here. */
@@ -279,6 +280,8 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 	__count_vm_events(NR_KSTACK_POOL, added);
 	if (kick)
 		irq_work_queue(&pool->kick);
+	if (poke)
+		kstack_poke_collector();
 }
 
 /* Add one frame to a pool from thread context. False: it is full or offline. */
@@ -572,6 +575,18 @@ unsigned long kstack_overflow_nr(void)
 	for_each_node_state(node, N_MEMORY)
 		nr += READ_ONCE(kstack_overflow[node].nr);
 	return nr;
+}
+
+/* Is there a node that has more than @nr frames on its overflow list? */
+bool kstack_overflow_above(unsigned long nr)
+{
+	int node;
+
+	for_each_node_state(node, N_MEMORY) {
+		if (READ_ONCE(kstack_overflow[node].nr) > nr)
+			return true;
+	}
+	return false;
 }
 
 /**
