@@ -26,6 +26,15 @@ static inline bool dynamic_stack_rq_starved(struct rq *rq)
 	return dynamic_stack_cpu_starved(cpu_of(rq));
 }
 
+/*
+ * For push: there are no frames for @tsk on that CPU either. It would be pushed
+ * back. Both runqueues are locked.
+ */
+static inline bool dynamic_stack_would_starve(struct rq *rq, struct task_struct *tsk)
+{
+	return dynamic_stack_rq_starved(rq) && !dynamic_stack_runnable(tsk);
+}
+
 #else
 
 static __always_inline struct task_struct *
@@ -35,6 +44,11 @@ dynamic_stack_pick(struct rq *rq, struct task_struct *next)
 }
 
 static inline bool dynamic_stack_rq_starved(struct rq *rq) { return false; }
+
+static inline bool dynamic_stack_would_starve(struct rq *rq, struct task_struct *tsk)
+{
+	return false;
+}
 
 #endif /* CONFIG_DYNAMIC_STACK */
 #endif /* _KERNEL_SCHED_DYNAMIC_STACK_H */
