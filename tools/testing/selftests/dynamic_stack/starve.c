@@ -41,6 +41,7 @@ static int sleeper(int id, int go)
 int main(void)
 {
 	int i, status, go[2], failed = 0, lost = 0, started = 0;
+	char policy[32];
 	long starved;
 
 	ksft_print_header();
@@ -48,6 +49,9 @@ int main(void)
 	if (access(FAIL "probability", W_OK))
 		ksft_exit_skip("no CONFIG_FAULT_INJECTION_DEBUG_FS\n");
 	ksft_set_plan(4);
+	/* So that each task needs frames each time. */
+	read_file(RECLAIM, policy, sizeof(policy));
+	write_file(RECLAIM, "switch");
 	starved = vmstat("kstack_starved");
 	if (pipe(go))
 		ksft_exit_fail_msg("pipe: %s\n", strerror(errno));
@@ -72,6 +76,7 @@ int main(void)
 			lost++;
 	}
 	write_file(FAIL "probability", "0");
+	write_file(RECLAIM, policy);
 
 	ksft_test_result(started == TASKS, "%d of %d tasks started\n", started, TASKS);
 	ksft_test_result(!lost && !failed, "all came back with their data intact\n");
