@@ -445,7 +445,9 @@ unsigned long kstack_collect(bool now)
 void kstack_wake_collector(void)
 {
 	WRITE_ONCE(collect_requested, true);
-	wake_up_process(collectd);
+	/* There is none with dynamic_stack=off, and while parameters are parsed. */
+	if (collectd)
+		wake_up_process(collectd);
 }
 
 /**

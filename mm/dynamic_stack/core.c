@@ -51,6 +51,8 @@ static int reclaim_set(const char *val, const struct kernel_param *kp)
 	if (i < 0)
 		return i;
 	WRITE_ONCE(dynamic_stack_reclaim, i);
+	/* It may be asleep for long. */
+	kstack_wake_collector();
 	return 0;
 }
 

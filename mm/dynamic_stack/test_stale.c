@@ -128,6 +128,9 @@ static ssize_t stale_write(struct file *file, const char __user *ubuf, size_t le
 	schedule_work_on(cpu, &s->work);
 	for (i = 0; i < rounds; i++) {
 		WRITE_ONCE(s->armed, true);
+		/* Or the reader, if it is slow, would never find the page. */
+		if (i % 2)
+			udelay(get_random_u32_below(MAX_START_US));
 		wait_for_completion(&s->next);
 	}
 	flush_work(&s->work);
