@@ -36,7 +36,7 @@ FAMILIES = (
     ("nanosleep", r".*nanosleep"),
     ("eventfd/signalfd", r"eventfd_|signalfd_"),
     ("wait4", r"do_wait$|kernel_wait"),
-    ("freezer", r"do_freezer_trap|__refrigerator"),
+    ("freezer", r"do_freezer_trap|get_signal|__refrigerator"),
     ("running or unknown", r"0$|\("),
 )
 

@@ -108,6 +108,7 @@ static const struct {
 	{ "sk_wait_data", W_TCP, AS_SAME },
 	{ "tcp_recvmsg", W_TCP, AS_SAME },
 	{ "do_freezer_trap", W_FREEZER, AS_SAME },
+	{ "get_signal", W_FREEZER, AS_SAME },	/* the same, inlined */
 	{ "__refrigerator", W_FREEZER, AS_NEAREST },
 	/* Vendor drivers: a read that waits, or an ioctl that waits. */
 	{ "diagchar_read", W_PIPE, AS_NEAREST },

@@ -15,7 +15,8 @@
 
 #include "replay.h"
 
-#define GROUP "census-replay-frozen"
+#define TREE "census-replay"
+#define FIRST_APP_UID 10000
 
 char base[64];
 static bool base_mounted;
@@ -86,9 +87,15 @@ void env_base(void)
 			base, strerror(errno));
 }
 
+/*
+ * Below census-replay: GROUP/uid_N/pid_P, one for each process, as Android has
+ * it for its freezer. Its groups of processes are in other hierarchies there
+ * (cpuset, cpuctl of cgroup v1); here one tree has both.
+ */
 void env_cgroup(void)
 {
 	char path[160];
+	int i;
 
 	snprintf(cgroup_root, sizeof(cgroup_root), "/sys/fs/cgroup");
 	if (access("/sys/fs/cgroup/cgroup.procs", W_OK) ||
@@ -96,68 +103,127 @@ void env_cgroup(void)
 		snprintf(cgroup_root, sizeof(cgroup_root), "%s/cgroup", base);
 		mkdir(cgroup_root, 0700);
 		if (mount("cgroup2", cgroup_root, "cgroup2", 0, NULL)) {
-			fprintf(stderr, "census-replay: no cgroup v2 (%s): frozen threads will sleep in poll\n",
+			fprintf(stderr, "census-replay: no cgroup v2 (%s): nothing can be frozen\n",
 				strerror(errno));
 			cgroup_root[0] = '\0';
 			return;
 		}
 	}
-	snprintf(path, sizeof(path), "%s/" GROUP, cgroup_root);
+	snprintf(path, sizeof(path), "%s/" TREE, cgroup_root);
 	if (mkdir(path, 0755) && errno != EEXIST) {
 		fprintf(stderr, "census-replay: cannot make %s: %s\n", path,
 			strerror(errno));
 		cgroup_root[0] = '\0';
+		return;
+	}
+	for (i = 0; i < G_NR; i++) {
+		snprintf(path, sizeof(path), "%s/" TREE "/%s", cgroup_root,
+			 proc_group_name[i]);
+		mkdir(path, 0755);
 	}
 }
 
-static int cgroup_write(const char *file, const char *text)
+/* The path of a process's group, or with file of a file there. */
+static void group_path(char *path, size_t size, int nr, const struct proc *pr,
+		       pid_t pid, const char *file)
 {
-	char path[192];
-
-	if (!cgroup_root[0])
-		return -1;
-	snprintf(path, sizeof(path), "%s/" GROUP "/%s", cgroup_root, file);
-	return write_text(path, text);
+	snprintf(path, size, "%s/" TREE "/%s/uid_%d/pid_%d%s%s", cgroup_root,
+		 proc_group_name[pr->group], FIRST_APP_UID + nr, pid,
+		 file ? "/" : "", file ? file : "");
 }
 
-void env_freeze(void)
+/* Called by the process itself, before it has threads. */
+void env_join(int nr, const struct proc *pr)
 {
-	char buf[128], path[192];
-	int i;
+	char path[256], *slash;
 
 	if (!cgroup_root[0])
 		return;
-	if (cgroup_write("cgroup.freeze", "1"))
-		die("cannot freeze the frozen apps: %s", strerror(errno));
-	snprintf(path, sizeof(path), "%s/" GROUP "/cgroup.events", cgroup_root);
-	for (i = 0; i < 300; i++) {
-		if (read_text(path, buf, sizeof(buf)) > 0 &&
-		    strstr(buf, "frozen 1"))
-			return;
-		check_children();
-		usleep(100000);
+	group_path(path, sizeof(path), nr, pr, getpid(), NULL);
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	mkdir(path, 0755);
+	*slash = '/';
+	mkdir(path, 0755);
+	group_path(path, sizeof(path), nr, pr, getpid(), "cgroup.procs");
+	write_text(path, "0");
+}
+
+/*
+ * Freezes the processes that the census has in the freezer, or those that are
+ * cached apps here. One after the other, as Android does.
+ */
+bool env_freeze(const struct plan *p, bool cached)
+{
+	char buf[128], path[256];
+	int i, try;
+
+	if (!cgroup_root[0])
+		return false;
+	for (i = 0; i < p->nprocs; i++) {
+		const struct proc *pr = &p->procs[i];
+
+		if (cached ? !pr->cached : pr->class != P_FROZEN)
+			continue;
+		group_path(path, sizeof(path), i, pr, pr->cgroup_pid, "cgroup.freeze");
+		if (write_text(path, "1"))
+			die("cannot freeze process %d: %s", pr->cgroup_pid, strerror(errno));
+		group_path(path, sizeof(path), i, pr, pr->cgroup_pid, "cgroup.events");
+		for (try = 0; try < 300; try++) {
+			if (read_text(path, buf, sizeof(buf)) > 0 &&
+			    strstr(buf, "frozen 1"))
+				break;
+			check_children();
+			usleep(100000);
+		}
+		if (try == 300) {
+			fprintf(stderr, "census-replay: the freezer did not finish with process %d\n",
+				pr->cgroup_pid);
+			return false;
+		}
 	}
-	fprintf(stderr, "census-replay: the freezer did not finish\n");
+	return true;
 }
 
-void env_join_frozen(void)
+/* A group goes when its last process is gone, which may take a moment. */
+static void remove_group(const char *path)
 {
-	cgroup_write("cgroup.procs", "0");
+	int try;
+
+	for (try = 0; try < 50 && rmdir(path) && errno == EBUSY; try++)
+		usleep(20000);
 }
 
-void env_cleanup(void)
+static void cleanup_cgroups(const struct plan *p)
 {
-	char path[192];
+	char path[256];
 	int i;
 
-	if (cgroup_root[0]) {
-		snprintf(path, sizeof(path), "%s/" GROUP, cgroup_root);
-		for (i = 0; i < 50 && rmdir(path) && errno == EBUSY; i++)
-			usleep(20000);
-		if (!strncmp(cgroup_root, base, strlen(base)))
-			umount2(cgroup_root, MNT_DETACH);
-		cgroup_root[0] = '\0';
+	for (i = 0; p->procs && i < p->nprocs; i++) {
+		if (!p->procs[i].cgroup_pid)
+			continue;
+		group_path(path, sizeof(path), i, &p->procs[i], p->procs[i].cgroup_pid, NULL);
+		remove_group(path);
+		*strrchr(path, '/') = '\0';
+		remove_group(path);
 	}
+	for (i = 0; i < G_NR; i++) {
+		snprintf(path, sizeof(path), "%s/" TREE "/%s", cgroup_root, proc_group_name[i]);
+		remove_group(path);
+	}
+	snprintf(path, sizeof(path), "%s/" TREE, cgroup_root);
+	remove_group(path);
+	if (!strncmp(cgroup_root, base, strlen(base)))
+		umount2(cgroup_root, MNT_DETACH);
+	cgroup_root[0] = '\0';
+}
+
+void env_cleanup(const struct plan *p)
+{
+	char path[192];
+
+	if (cgroup_root[0])
+		cleanup_cgroups(p);
 	if (base[0]) {
 		snprintf(path, sizeof(path), "%s/binderfs", base);
 		umount2(path, MNT_DETACH);

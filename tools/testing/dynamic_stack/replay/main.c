@@ -88,7 +88,7 @@ static void cleanup(void)
 		kill(manager, SIGKILL);
 	while (wait(NULL) > 0 || errno == EINTR)
 		;
-	env_cleanup();
+	env_cleanup(&plan);
 }
 
 /* A census process. Its first thread is one of the census's threads too. */
@@ -138,8 +138,7 @@ static void __attribute__((noreturn)) process_main(int nr)
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	snprintf(name, sizeof(name), "census%d", nr);
 	prctl(PR_SET_NAME, name);
-	if (pr->class == P_FROZEN)
-		env_join_frozen();
+	env_join(nr, pr);
 	if (commons_open(&commons, base, nr))
 		fail("files and sockets of a process", errno);
 	commons.binder = -1;
@@ -226,7 +225,7 @@ static void spawn_all(double deadline)
 			    plan.nprocs, strerror(errno));
 		if (!pid)
 			process_main(i);
-		plan.procs[i].pid = pid;
+		plan.procs[i].pid = plan.procs[i].cgroup_pid = pid;
 		spawned += plan.procs[i].n;
 	}
 	wait_ready(plan.nslots, deadline, &told);
@@ -303,6 +302,28 @@ static void count_matches(struct report *r)
 		if (slots[i].asleep == 2 && !slots[i].err)
 			r->matched++;
 	}
+}
+
+/* What the frozen processes' stacks hold, as far as the kernel tells. */
+static void count_frozen(struct report *r)
+{
+	pid_t *tids = calloc(plan.nslots, sizeof(*tids));
+	int i, j, n = 0;
+
+	if (!tids)
+		die("no memory");
+	for (i = 0; i < plan.nprocs; i++) {
+		const struct proc *pr = &plan.procs[i];
+
+		if (!pr->cached && pr->class != P_FROZEN)
+			continue;
+		r->frozen_processes++;
+		for (j = 0; j < pr->n; j++)
+			tids[n++] = slots[pr->first + j].tid;
+	}
+	r->frozen_threads = n;
+	read_held(tids, n, r->frozen_pages, ARRAY_SIZE(r->frozen_pages));
+	free(tids);
 }
 
 static int read_vmstat(struct keyval *kv, int max)
@@ -413,6 +434,8 @@ static void usage(FILE *f)
 	      "  --timeout S   be asleep within S seconds (default 900)\n"
 	      "  --no-kthreads leave kernel threads alone\n"
 	      "  --no-teardown do not wait for the threads' end\n"
+	      "  --frozen P    freeze P percent of the apps when all threads are asleep\n"
+	      "  --hold        after the report, keep the threads until SIGTERM\n"
 	      "  --plan        only print what would be done\n", f);
 }
 
@@ -443,6 +466,8 @@ int main(int argc, char **argv)
 		{ "timeout", required_argument, NULL, 't' },
 		{ "no-kthreads", no_argument, NULL, 'k' },
 		{ "no-teardown", no_argument, NULL, 'T' },
+		{ "frozen", required_argument, NULL, 'z' },
+		{ "hold", no_argument, NULL, 'H' },
 		{ "plan", no_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -453,7 +478,8 @@ int main(int argc, char **argv)
 	bool strict = false, plan_only = false, kthreads = true, teardown = true;
 	double scale = 0, settle_s = 90, timeout = 900, t;
 	const char *json = NULL;
-	int opt, limit = 0, work = 12, deep = 50, frozen = 0, i;
+	int opt, limit = 0, work = 12, deep = 50, frozen = 0, freeze = 0, i;
+	bool hold = false;
 	uint64_t seed = 1;
 	sigset_t set;
 
@@ -492,6 +518,12 @@ int main(int argc, char **argv)
 		case 'T':
 			teardown = false;
 			break;
+		case 'z':
+			freeze = number("frozen", optarg, 0);
+			break;
+		case 'H':
+			hold = true;
+			break;
 		case 'p':
 			plan_only = true;
 			break;
@@ -515,6 +547,7 @@ int main(int argc, char **argv)
 		census_scale(&census, scale);
 	if (plan_make(&plan, &census, seed))
 		die("no memory for the plan");
+	plan_groups(&plan, freeze);
 	slots = plan.slots;
 	if (plan_only) {
 		print_plan();
@@ -543,8 +576,7 @@ int main(int argc, char **argv)
 	env_base();
 	for (i = 0; i < plan.nprocs; i++)
 		frozen += plan.procs[i].class == P_FROZEN;
-	if (frozen)
-		env_cgroup();
+	env_cgroup();
 	if (binder_create_device(base)) {
 		fprintf(stderr, "census-replay: no binder here (%s): binder threads will sleep in poll\n",
 			strerror(errno));
@@ -564,12 +596,19 @@ int main(int argc, char **argv)
 		 plan.nslots, plan.nprocs);
 	spawn_all(started + timeout);
 	if (frozen)
-		env_freeze();
+		env_freeze(&plan, false);
 	i = wait_asleep(120);
 	if (i)
 		progress("%d threads are not asleep where they should be", i);
 	r.seconds_up = now() - started;
 	progress("%d threads asleep", plan.nslots - i);
+
+	/* They were seen in their wait channels; now they leave them. */
+	if (freeze) {
+		progress("freezing cached apps");
+		if (!env_freeze(&plan, true))
+			r.result = "fail: the cached apps could not be frozen";
+	}
 
 	/* After the ageing, which made the guest start workers of its own. */
 	if (kthreads)
@@ -588,6 +627,7 @@ int main(int argc, char **argv)
 	r.mem_total_kib = read_meminfo("MemTotal");
 	scan_threads(&r.scan);
 	count_matches(&r);
+	count_frozen(&r);
 
 	r.census = &census;
 	r.plan = &plan;
@@ -596,7 +636,8 @@ int main(int argc, char **argv)
 	r.work = work;
 	r.deep_percent = deep;
 	r.seconds_total = now() - started;
-	r.result = "pass";
+	if (!r.result)
+		r.result = "pass";
 	if (r.matched * 100 < r.reproducible * MATCH_PERCENT)
 		r.result = "fail: too few threads sleep where the census says";
 	else if (r.not_asleep)
@@ -605,6 +646,12 @@ int main(int argc, char **argv)
 		r.result = "fail: the kernel refused to create kernel threads";
 	i = report_print(&r, json);
 
+	if (hold) {
+		progress("holding the threads until SIGTERM");
+		while (!stop_requested)
+			sleep(1);
+		stop_requested = 0;
+	}
 	if (teardown) {
 		t = now();
 		cleanup();

@@ -145,6 +145,38 @@ static void give_child(struct plan *p, int waiter)
 	}
 }
 
+const char *const proc_group_name[G_NR] = {
+	[G_TOP_APP] = "top-app", [G_FOREGROUND] = "foreground",
+	[G_BACKGROUND] = "background", [G_SYSTEM] = "system",
+};
+
+/*
+ * The app in use, two that serve it, and the others in the background, of
+ * which so many percent of all apps are cached: those get frozen.
+ */
+void plan_groups(struct plan *p, int frozen_percent)
+{
+	int apps = 0, nr = 0, cached = 0, i;
+
+	for (i = 0; i < p->nprocs; i++)
+		apps += p->procs[i].class == P_APP;
+	for (i = 0; i < p->nprocs; i++) {
+		struct proc *pr = &p->procs[i];
+
+		pr->group = G_SYSTEM;
+		if (pr->class == P_FROZEN)
+			pr->group = G_BACKGROUND;
+		if (pr->class != P_APP)
+			continue;
+		pr->group = !nr ? G_TOP_APP : nr < 3 ? G_FOREGROUND : G_BACKGROUND;
+		if (nr >= 3 && cached < apps * frozen_percent / 100) {
+			pr->cached = true;
+			cached++;
+		}
+		nr++;
+	}
+}
+
 int plan_make(struct plan *p, const struct census *c, uint64_t seed)
 {
 	int frozen = 0, napps, nnative, ss, rest, i, j, next = 0;

@@ -113,6 +113,39 @@ int thread_wchan(pid_t pid, pid_t tid, char *buf, size_t size)
 	return read_text(path, buf, size);
 }
 
+static int by_value(const void *a, const void *b)
+{
+	return *(const pid_t *)a - *(const pid_t *)b;
+}
+
+/* pages[n]: how many of these threads hold n pages. Returns how many are known. */
+int read_held(const pid_t *tids, int n, int *pages, int npages)
+{
+	FILE *f = fopen("/sys/kernel/debug/dynamic_stack/stacks", "re");
+	int known = 0, held;
+	char line[256];
+	pid_t *sorted, tid;
+
+	if (!f)
+		return 0;
+	sorted = malloc((n + 1) * sizeof(*sorted));
+	if (sorted) {
+		memcpy(sorted, tids, n * sizeof(*sorted));
+		qsort(sorted, n, sizeof(*sorted), by_value);
+		while (fgets(line, sizeof(line), f)) {
+			if (sscanf(line, "%d %d", &tid, &held) != 2 ||
+			    !bsearch(&tid, sorted, n, sizeof(*sorted), by_value))
+				continue;
+			known++;
+			if (held >= 0 && held < npages)
+				pages[held]++;
+		}
+	}
+	free(sorted);
+	fclose(f);
+	return known;
+}
+
 static void count_wchan(struct thread_scan *ts, const char *wchan, bool kthread)
 {
 	int i;

@@ -73,10 +73,15 @@ struct slot {
 
 enum proc_class { P_APP, P_NATIVE, P_SYSTEM_SERVER, P_FROZEN, P_CLASSES };
 
+/* Android's groups of processes; an app's place there changes its treatment. */
+enum proc_group { G_TOP_APP, G_FOREGROUND, G_BACKGROUND, G_SYSTEM, G_NR };
+
 struct proc {
 	int first, n;
 	enum proc_class class;
-	pid_t pid;
+	enum proc_group group;
+	bool cached;		/* frozen once all its threads are asleep */
+	pid_t pid, cgroup_pid;
 };
 
 struct shared {
@@ -115,6 +120,8 @@ struct plan {
 };
 
 int plan_make(struct plan *p, const struct census *c, uint64_t seed);
+void plan_groups(struct plan *p, int frozen_percent);
+extern const char *const proc_group_name[G_NR];
 
 /* work.c */
 void age_thread(struct commons *cm, int index);
@@ -153,6 +160,7 @@ int write_text(const char *path, const char *text);
 char thread_state(pid_t pid, pid_t tid);
 int thread_wchan(pid_t pid, pid_t tid, char *buf, size_t size);
 void scan_threads(struct thread_scan *ts);
+int read_held(const pid_t *tids, int n, int *pages, int npages);
 
 struct keyval {
 	char key[48];
@@ -178,6 +186,8 @@ struct report {
 	const struct census *census;
 	const struct plan *plan;
 	const struct kthread_result *kt;
+	int frozen_processes, frozen_threads;
+	int frozen_pages[8];	/* [n]: frozen threads that hold n pages */
 	int helpers;
 	int reproducible, matched;
 	int not_asleep;
@@ -202,9 +212,9 @@ void env_limits(int threads);
 void env_loopback(void);
 void env_base(void);
 void env_cgroup(void);
-void env_join_frozen(void);
-void env_freeze(void);
-void env_cleanup(void);
+void env_join(int nr, const struct proc *pr);
+bool env_freeze(const struct plan *p, bool cached);
+void env_cleanup(const struct plan *p);
 
 /* main.c */
 void check_children(void);

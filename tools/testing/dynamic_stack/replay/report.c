@@ -194,6 +194,31 @@ static void histogram(const struct report *r)
 		fputc('}', js);
 }
 
+static void frozen(const struct report *r)
+{
+	int n, known = 0, kib = 0;
+
+	both_num("frozen_processes", r->frozen_processes);
+	both_num("frozen_threads", r->frozen_threads);
+	for (n = 0; n < (int)ARRAY_SIZE(r->frozen_pages); n++) {
+		known += r->frozen_pages[n];
+		kib += PAGE_KIB * n * r->frozen_pages[n];
+	}
+	/* What has no line in the kernel's list has a whole stack. */
+	both_num("frozen_stack_kib", kib + 4 * PAGE_KIB * (r->frozen_threads - known));
+	if (js)
+		key("frozen_pages_per_thread");
+	for (n = 1; n <= 4; n++) {
+		int threads = r->frozen_pages[n] + (n == 4 ? r->frozen_threads - known : 0);
+
+		printf("@@ frozen_pages_per_thread %d %d\n", n, threads);
+		if (js)
+			fprintf(js, "%s\"%d\": %d", n == 1 ? "{" : ", ", n, threads);
+	}
+	if (js)
+		fputc('}', js);
+}
+
 static int by_count(const void *a, const void *b)
 {
 	return *(const int *)b >> 10 < *(const int *)a >> 10 ? -1 :
@@ -308,6 +333,7 @@ int report_print(const struct report *r, const char *json_path)
 	both_keyvals("vmstat", r->vmstat, r->nvmstat);
 	both_keyvals("summary", r->summary, r->nsummary);
 	histogram(r);
+	frozen(r);
 	mapped(r);
 	kthreads(r);
 	wait_channels(r, false);
