@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS
 export FORCE PATCH SIGNOFF
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-configs soak docs lint deb clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-configs android-selftest soak docs lint deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -50,6 +50,9 @@ check: setup ## run all tests (TESTS="boot/* kunit/*" for some)
 
 check-configs: setup ## build, boot and test each kernel of configs/matrix (about 10 minutes for each)
 	@$(T)/check 'config/*'
+
+android-selftest: setup ## android-ab through adb against a guest as the phone; report in build/results/android-ab
+	@DS_BOOTS=$(or $(BOOTS),2) $(T)/check 'android/*'
 
 soak: setup branch ## long torture on the debug kernel, ends with a report (MINUTES=n, default 10)
 	@$(T)/soak $(or $(MINUTES),10)
