@@ -29,11 +29,14 @@ DEFINE_STATIC_KEY_FALSE(dynamic_stack_key);
 
 static bool dynamic_stack_wanted __initdata = IS_ENABLED(CONFIG_DYNAMIC_STACK_DEFAULT_ON);
 
+/* Not an early parameter: those are read before the boot configuration is. */
 static int __init dynamic_stack_setup(char *str)
 {
-	return kstrtobool(str, &dynamic_stack_wanted);
+	if (kstrtobool(str, &dynamic_stack_wanted))
+		pr_warn("dynamic_stack=%s: neither on nor off\n", str);
+	return 1;
 }
-early_param("dynamic_stack", dynamic_stack_setup);
+__setup("dynamic_stack=", dynamic_stack_setup);
 
 unsigned int dynamic_stack_reclaim __read_mostly = DSTACK_RECLAIM_SLEEP;
 
