@@ -16,7 +16,7 @@ sources=$(git -C "$linux" diff --name-only --diff-filter=M "$base" HEAD -- '*.c'
 objects=$(for f in $sources; do
 	case $f in
 	tools/*) ;;
-	kernel/sched/rt.c | kernel/sched/ext.c | kernel/sched/build_policy.c) echo kernel/sched/build_policy.o ;;
+	kernel/sched/rt.c | kernel/sched/deadline.c | kernel/sched/ext.c | kernel/sched/build_policy.c) echo kernel/sched/build_policy.o ;;
 	*) echo "${f%.*}.o" ;;
 	esac
 done | sort -u)
