@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""check takes one row of the configuration matrix a day, each in its turn, or the one it is told; the others say how"""
+"""check takes the row of the configuration matrix that it is told, or today's; the others say how"""
 
 import datetime
 import importlib.machinery
@@ -36,6 +36,8 @@ def chosen(day=None):
 os.environ.pop("DS_CONFIG", None)
 rows = sorted(t.name for t in check.table() if t.name.startswith("config/"))
 assert len(rows) > 3, rows
+assert not chosen()
+os.environ["DS_CONFIG"] = "day"
 days = [chosen(day) for day in range(len(rows))]
 assert all(len(day) == 1 for day in days) and sorted(sum(days, [])) == rows, days
 assert chosen(3) == chosen(3 + len(rows))
