@@ -239,7 +239,9 @@ grep -q '^@@ result pass' /tmp/replay.log && exit $status
                "--qemu-arg=-device", "--qemu-arg=virtserialport,bus=vs.0,chardev=adb,name=ds.adb"]
         for f in files:
             cmd += ["--file", f]
-        self.p = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace")
+        # stop() interrupts it, which a program that was started in the background ignores
+        self.p = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace",
+                                  preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         threading.Thread(target=self.listen, args=(self.p,), daemon=True).start()
 
     def listen(self, p):
