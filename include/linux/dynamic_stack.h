@@ -60,10 +60,10 @@ struct obj_cgroup;
  * @charged: number of frames charged to @objcg
  * @ref: one for the owner or the stack cache, one while queued
  *
- * But for @task, the members up to @snap are written by the CPU that switches to or from the
- * task, under its runqueue lock, and by callbacks of task_call_func() on it
- * while it is off the CPU. Each of the two keeps the other out, so they need
- * neither a lock nor atomics of their own.
+ * But for @task and @unused, the members up to @snap are written by the CPU
+ * that switches to or from the task, under its runqueue lock, and by callbacks
+ * of task_call_func() on it while it is off the CPU. Each of the two keeps the
+ * other out, so they need neither a lock nor atomics of their own.
  */
 struct dynamic_stack {
 	pte_t			*ptep;
@@ -136,9 +136,9 @@ void __dynamic_stack_map(struct task_struct *next);
 void __dynamic_stack_switched_out(struct task_struct *prev);
 
 /*
- * The three steps of a switch. The scheduler reserves the frames for the task
- * that it picked; the architecture maps them before it loads the task's stack
- * pointer, and says when the CPU has left the previous task's stack.
+ * The three steps of a switch, all the scheduler's: reserve the frames for the
+ * task that was picked; map them right before switch_to() loads its stack
+ * pointer; and look after the previous task's stack when the CPU has left it.
  *
  * A task that runs again soon costs no more than the tests here: its stack is
  * still whole, and the collector has it on its list already.
