@@ -104,15 +104,32 @@ static bool fair_task_ready(struct task_struct *tsk)
 	return !tsk->se.sched_delayed && !throttled(tsk);
 }
 
+/* Of another queue's task, nothing but the queue may be looked at. */
+static bool queued_here(struct rq *rq, struct task_struct *tsk)
+{
+	return tsk && task_rq(tsk) == rq && task_on_rq_queued(tsk) &&
+	       !tsk->se.sched_delayed;
+}
+
+/*
+ * The refiller, if it is in this queue, which is its CPU's unless that went
+ * offline. It may run beside any cookie, as interrupts may: all that it ever
+ * has in its hands is cleared frames.
+ */
+static struct task_struct *ready_refiller(struct rq *rq)
+{
+	struct task_struct *tsk = dynamic_stack_refiller(cpu_of(rq));
+
+	return queued_here(rq, tsk) ? tsk : NULL;
+}
+
 /* The collector, if it is in this queue: what it finds may be for all. */
 static struct task_struct *ready_collector(struct rq *rq)
 {
 	struct task_struct *tsk = dynamic_stack_collector();
 
-	/* Of another queue's task, nothing but the queue may be looked at. */
-	if (task_rq(tsk) != rq || !task_on_rq_queued(tsk) ||
-	    tsk->sched_class != &fair_sched_class || !fair_task_ready(tsk) ||
-	    !sched_cpu_cookie_match(rq, tsk))
+	if (!queued_here(rq, tsk) || tsk->sched_class != &fair_sched_class ||
+	    throttled(tsk) || !sched_cpu_cookie_match(rq, tsk))
 		return NULL;
 	return tsk;
 }
@@ -187,7 +204,7 @@ static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
  */
 struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next)
 {
-	struct task_struct *other = dynamic_stack_refiller(cpu_of(rq));
+	struct task_struct *other;
 	bool ask = true;
 
 	next->dl_server = NULL;
@@ -198,15 +215,32 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 		smp_store_release(&rq->scx.pnt_seq, rq->scx.pnt_seq + 1);
 #endif
 
-	/* Bound to this CPU, so its state is guarded by this lock. */
-	if (!other || !task_on_rq_queued(other) || task_rq(other) != rq ||
-	    other->se.sched_delayed)
-		other = NULL;
+	other = ready_refiller(rq) ?: whole_dl_task(rq, &ask) ?: whole_rt_task(rq, &ask) ?:
+		ready_collector(rq) ?: whole_fair_task(rq, &ask) ?: rq->idle;
+	other->sched_class->set_next_task(rq, other, true);
+	return other;
+}
+
+/**
+ * dynamic_stack_pick_idle - what a CPU runs that core scheduling keeps idle
+ * @rq: this CPU's runqueue
+ *
+ * The sibling's task may be one that is starved itself, and still be picked
+ * first again and again; or a busy one. Neither may keep this CPU's refiller
+ * from helping the tasks that starve here.
+ *
+ * Context: __schedule(); @rq's lock is held, interrupts are off.
+ * Return: the task to run.
+ */
+struct task_struct *dynamic_stack_pick_idle(struct rq *rq)
+{
+	struct task_struct *other = NULL;
+
+	if (dynamic_stack_rq_starved(rq))
+		other = ready_refiller(rq);
 	if (!other)
-		other = whole_dl_task(rq, &ask) ?: whole_rt_task(rq, &ask) ?:
-			ready_collector(rq) ?: whole_fair_task(rq, &ask);
-	if (!other)
-		other = rq->idle;
+		return rq->idle;
+	rq->idle->sched_class->put_prev_task(rq, rq->idle, NULL);
 	other->sched_class->set_next_task(rq, other, true);
 	return other;
 }

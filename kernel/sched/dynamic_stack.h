@@ -7,6 +7,7 @@
 #ifdef CONFIG_DYNAMIC_STACK
 
 struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next);
+struct task_struct *dynamic_stack_pick_idle(struct rq *rq);
 
 /*
  * From here to the switch the runqueue lock is held, and @next is queued, so
@@ -15,9 +16,11 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 static __always_inline struct task_struct *
 dynamic_stack_pick(struct rq *rq, struct task_struct *next)
 {
-	if (likely(dynamic_stack_reserve(next)))
-		return next;
-	return dynamic_stack_pick_other(rq, next);
+	if (unlikely(!dynamic_stack_reserve(next)))
+		return dynamic_stack_pick_other(rq, next);
+	if (sched_core_enabled(rq) && next == rq->idle)
+		return dynamic_stack_pick_idle(rq);
+	return next;
 }
 
 /* For push: the CPU knowingly runs something else than its best task. */

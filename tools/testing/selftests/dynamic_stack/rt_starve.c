@@ -156,6 +156,7 @@ static struct {
 	long put_off, refiller_us, refill_us, wait_us, rate, never;
 	long long begin, end;
 	long long refill_short[MAX_CPUS];
+	long long worst_us;
 	char worst[160];
 } seen;
 
@@ -195,6 +196,7 @@ static void seen_switch(long long us, int cpu, int pid)
 			continue;
 		if (p->since && us - p->since > seen.refiller_us) {
 			seen.refiller_us = us - p->since;
+			seen.worst_us = p->since;
 			snprintf(seen.worst, sizeof(seen.worst),
 				 "CPU %d put off task %d at %lld.%06lld s", p->cpu, p->pid,
 				 p->since / 1000000, p->since % 1000000);
@@ -253,6 +255,26 @@ static void read_trace(void)
 		ksft_print_msg("the trace is empty\n");
 	seen.never = seen.nr;
 	seen.rate = seen.put_off * 1000 / (seen.end - seen.begin + 1) / nr_cpus;
+}
+
+/* What came to pass from a time on, for who has to find out why. */
+static void show_trace(long long from)
+{
+	FILE *f = fopen(TRACING "trace", "r");
+	char line[512], *p;
+	int cpu, lines = 0;
+	long s, us;
+
+	while (f && lines < 300 && fgets(line, sizeof(line), f)) {
+		p = strstr(line, " [");
+		if (!p || sscanf(p, " [%d] %*s %ld.%ld:", &cpu, &s, &us) != 3 ||
+		    s * 1000000LL + us < from)
+			continue;
+		ksft_print_msg("%s", line);
+		lines++;
+	}
+	if (f)
+		fclose(f);
 }
 
 static void trace(bool on)
@@ -442,6 +464,8 @@ static void run_part(const struct part *part)
 	ksft_print_msg("%s: put off %ld times, %ld of them RT or deadline, %ld a ms and CPU; kstackd came after at most %ld us (%s), a task ran %ld us after the last lack of frames, and had waited %ld us at most\n",
 		       part->name, put_off, seen.put_off, seen.rate, seen.refiller_us, seen.worst,
 		       seen.refill_us, seen.wait_us);
+	if (seen.refiller_us > LIMIT_US)
+		show_trace(seen.worst_us);
 	if (lost || failed || shared->failed)
 		ksft_test_result_fail("%s: %d lost, %d others and %d RT tasks failed\n",
 				      part->name, lost, failed, shared->failed);
