@@ -7,7 +7,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-"$TOOLS/bench" --no-build --parts ops --variants "off on" --json "$DS_TMP/bench.json" \
+"$TOOLS/bench" --no-build --config guest --parts ops --variants "off on" --json "$DS_TMP/bench.json" \
 	--ops "control-syscall switch-pipe"
 python3 - "$DS_TMP/bench.json" <<'CHECK'
 import json
