@@ -52,7 +52,7 @@ check-configs: setup ## build, boot and test each kernel of configs/matrix (abou
 	@$(T)/check 'config/*'
 
 android-selftest: setup ## android-ab through adb against a guest as the phone; report in build/results/android-ab
-	@DS_ANDROID=1 DS_BOOTS=$(or $(BOOTS),2) $(T)/check 'android/*'
+	@DS_BOOTS=$(or $(BOOTS),2) $(T)/check 'android/*'
 
 soak: setup branch ## long torture on the debug kernel, ends with a report (MINUTES=n, default 10)
 	@$(T)/soak $(or $(MINUTES),10)
