@@ -6,9 +6,10 @@
  * when the task is switched out. The collector takes such frames from stacks
  * whose task did not run across one shootdown for all of them.
  *
- * It sees only stacks that something happened to: a switch that parks a frame
- * queues the stack here, and it stays queued until there is nothing left to
- * take. The cost of a pass does not depend on how many threads sleep.
+ * It sees only stacks that something happened to: the switch from a task queues
+ * its stack here, with reclaim=switch only if it parked a frame; and it stays
+ * queued until there is nothing left to take. The cost of a pass does not
+ * depend on how many threads sleep.
  */
 #define pr_fmt(fmt) "dynamic_stack: " fmt
 
@@ -174,6 +175,7 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 		if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_NEVER)
 			return COLLECT_WAIT;
 		dstack_park(ds, arch_dynamic_stack_sp(tsk));
+		trace_dynamic_stack_park(tsk, ds->mapped, ds->parked);
 	}
 
 	if (!ds->parked) {

@@ -4,7 +4,9 @@
  *
  * Everything here runs with interrupts off and either the runqueue lock of the
  * task's CPU held, or from a task_call_func() callback. It allocates nothing
- * and sends no IPI to another CPU; the only lock it takes is a frame pool's.
+ * and sends no IPI to another CPU. The locks that it takes are raw spinlocks,
+ * held for a few instructions: the pool's, an overflow list's if the pool is
+ * full, and once in a task's life its descriptor's.
  */
 #define pr_fmt(fmt) "dynamic_stack: " fmt
 
@@ -247,6 +249,7 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 	for (i = 0; i < first; i++) {
 		pte_t pte;
 
+		dstack_check_owner(ds, ds->page[i]);
 		if (dstack_planted(TORN_CLEAR))
 			pte = dstack_clear_torn(ds->ptep + i);
 		else

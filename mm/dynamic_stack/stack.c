@@ -357,6 +357,7 @@ static void dstack_free_dead(struct work_struct *work)
 		for (i = 0; i < DSTACK_PAGES; i++) {
 			if (!ds->page[i])
 				continue;
+			dstack_check_owner(ds, ds->page[i]);
 			dstack_set_owner(NULL, ds->page[i]);
 			arch_dynamic_stack_clear(ds->ptep + i);
 			kstack_frame_free(ds->page[i]);

@@ -58,7 +58,7 @@ static inline bool arch_dynamic_stack_supported(void)
  * flush_tlb_all() reaches online CPUs only. This one may have filled its TLB
  * since its flush in head_64.S, so it flushes right after it became visible:
  * either the collector's IPI reaches it, or this flush comes after the
- * collector cleared the PTEs (pairs with the smp_mb() in kstack_collect()).
+ * collector cleared the PTEs (pairs with the smp_mb() in collect_flush()).
  * Interrupts are off.
  */
 static inline void arch_dynamic_stack_cpu_online(void)
