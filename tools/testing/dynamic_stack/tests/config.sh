@@ -11,6 +11,7 @@
 #   cc        compiler
 #   packages  Debian packages that it needs besides; @ is gcc's major version
 #   vm        options of vm
+#   sched_ext program of the kernel's tools/sched_ext, to be in the guest
 #   kcsan     code whose data races count
 #   check     what must be true in the guest after the load; may repeat
 # APPEND adds to the kernel's command line (a planted bug, for instance).
@@ -133,6 +134,20 @@ options=(--smp 2)
 vm=$(head_of vm)
 # shellcheck disable=SC2206 # words on purpose
 [ -z "$vm" ] || options=($vm)
+scx=$(head_of sched_ext)
+if [ -n "$scx" ]; then
+	# The kernel's make, without what this one was told
+	env -u MAKEFLAGS make -C "$BUILD/linux/tools/sched_ext" "O=$kernel/sched_ext" \
+		"VMLINUX_BTF=$kernel/vmlinux" "CLANG=clang-16" "$scx" >"$BUILD/log/sched_ext.log" 2>&1 || {
+		tail -n 20 "$BUILD/log/sched_ext.log"
+		fail "tools/sched_ext does not build: see build/log/sched_ext.log"
+	}
+	program=$kernel/sched_ext/build/bin/$scx
+	options+=(--file "$program:/$scx")
+	while read -r library; do
+		options+=(--file "$library:$library")
+	done < <(ldd "$program" | grep -o '/[^ ]*')
+fi
 kcsan=$(head_of kcsan)
 # A warning under the runqueue lock may hang the machine: stop at once
 if [ -z "$kcsan" ]; then options+=(--append panic_on_warn=1); else options+=(--allow 'BUG: KCSAN: '); fi
