@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Dynamic kernel stacks: what its files share. dynamic_stack_*() is for the rest
+ * of the kernel, dstack_*() is about one stack, kstack_*() about frames: the
+ * pools and the collector.
+ */
 #ifndef _MM_DYNAMIC_STACK_INTERNAL_H
 #define _MM_DYNAMIC_STACK_INTERNAL_H
 
