@@ -4,12 +4,18 @@
  * can't have its whole stack.
  */
 #include <linux/mmu_context.h>
+#include <linux/oom.h>
 
 #include "sched.h"
 #include "dynamic_stack.h"
 
-/* Looks at no more than this many: the runqueue lock is held. */
+#ifdef CONFIG_SMP
+/*
+ * Looks at no more fair tasks than this at a time: the runqueue lock is held.
+ * Others come next time.
+ */
 #define MAX_LOOK	32
+#endif
 
 static bool throttled(struct task_struct *tsk)
 {
@@ -22,9 +28,9 @@ static bool throttled(struct task_struct *tsk)
 
 /*
  * @tsk is in one of this CPU's queues. With core scheduling it must not run
- * beside a sibling's task with another cookie. A kernel thread may use frames
- * that the starved task was refused; *@ask: if one doesn't get them, no other
- * will.
+ * beside a sibling's task with another cookie. A kernel thread, and an OOM
+ * victim, may use frames that the starved task was refused. *@ask: one that
+ * does not get them is enough; nearly all sleepers need the same number.
  */
 static bool can_run(struct task_struct *tsk, bool *ask)
 {
@@ -32,7 +38,7 @@ static bool can_run(struct task_struct *tsk, bool *ask)
 		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
-	if (!(tsk->flags & PF_KTHREAD) || !*ask)
+	if (!*ask || !((tsk->flags & PF_KTHREAD) || tsk_is_oom_victim(tsk)))
 		return false;
 	*ask = dynamic_stack_reserve(tsk);
 	return *ask;
@@ -42,10 +48,8 @@ static bool can_run(struct task_struct *tsk, bool *ask)
 static struct task_struct *whole_dl_task(struct rq *rq, bool *ask)
 {
 	struct rb_node *node;
-	int look = 0;
 
-	for (node = rb_first_cached(&rq->dl.root); node && look < MAX_LOOK;
-	     node = rb_next(node), look++) {
+	for (node = rb_first_cached(&rq->dl.root); node; node = rb_next(node)) {
 		struct sched_dl_entity *dl_se = rb_entry(node, struct sched_dl_entity, rb_node);
 		struct task_struct *tsk = container_of(dl_se, struct task_struct, dl);
 
@@ -56,15 +60,13 @@ static struct task_struct *whole_dl_task(struct rq *rq, bool *ask)
 }
 
 #ifndef CONFIG_RT_GROUP_SCHED
-static struct task_struct *whole_task_in(struct list_head *queue, int *look, bool *ask)
+static struct task_struct *whole_task_in(struct list_head *queue, bool *ask)
 {
 	struct task_struct *tsk;
 
 	list_for_each_entry(tsk, queue, rt.run_list) {
 		if (can_run(tsk, ask))
 			return tsk;
-		if (++*look == MAX_LOOK)
-			break;
 	}
 	return NULL;
 }
@@ -76,7 +78,7 @@ static struct task_struct *whole_rt_task(struct rq *rq, bool *ask)
 #ifndef CONFIG_RT_GROUP_SCHED
 	struct rt_prio_array *array = &rq->rt.active;
 	struct task_struct *tsk, *kstackd;
-	int prio, look = 0;
+	int prio;
 
 	/*
 	 * Where a spinlock can be waited for, kstackd may wait for the page
@@ -84,15 +86,14 @@ static struct task_struct *whole_rt_task(struct rq *rq, bool *ask)
 	 */
 	kstackd = dynamic_stack_refiller(cpu_of(rq));
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) && kstackd && rt_prio(kstackd->prio)) {
-		tsk = whole_task_in(array->queue + kstackd->prio, &look, ask);
+		tsk = whole_task_in(array->queue + kstackd->prio, ask);
 		if (tsk)
 			return tsk;
-		look = 0;
 	}
 
 	for_each_set_bit(prio, array->bitmap, MAX_RT_PRIO) {
-		tsk = whole_task_in(array->queue + prio, &look, ask);
-		if (tsk || look == MAX_LOOK)
+		tsk = whole_task_in(array->queue + prio, ask);
+		if (tsk)
 			return tsk;
 	}
 #endif
@@ -104,58 +105,72 @@ static bool fair_task_ready(struct task_struct *tsk)
 	return !tsk->se.sched_delayed && !throttled(tsk);
 }
 
-/* Of another queue's task, nothing but the queue may be looked at. */
-static bool queued_here(struct rq *rq, struct task_struct *tsk)
-{
-	return tsk && task_rq(tsk) == rq && task_on_rq_queued(tsk) &&
-	       !tsk->se.sched_delayed;
-}
-
 /*
- * The refiller, if it is in this queue, which is its CPU's unless that went
- * offline. It may run beside any cookie, as interrupts may: all that it ever
- * has in its hands is cleared frames.
+ * The refiller, if it is in this queue. It is bound to this CPU, so that its
+ * state is guarded by this lock. It may run beside any cookie: what it sees of
+ * other tasks, their frames while it clears them, interrupts see as well.
  */
 static struct task_struct *ready_refiller(struct rq *rq)
 {
 	struct task_struct *tsk = dynamic_stack_refiller(cpu_of(rq));
 
-	return queued_here(rq, tsk) ? tsk : NULL;
-}
-
-/* The collector, if it is in this queue: what it finds may be for all. */
-static struct task_struct *ready_collector(struct rq *rq)
-{
-	struct task_struct *tsk = dynamic_stack_collector();
-
-	if (!queued_here(rq, tsk) || tsk->sched_class != &fair_sched_class ||
-	    throttled(tsk) || !sched_cpu_cookie_match(rq, tsk))
+	if (!tsk || task_rq(tsk) != rq || !task_on_rq_queued(tsk) || tsk->se.sched_delayed)
 		return NULL;
 	return tsk;
 }
 
+/*
+ * The collector, if it is in this queue: what it finds may be for all.
+ *
+ * It is not bound to a CPU. While it sleeps, a waker moves it to another queue
+ * under its pi_lock alone, and queues it under that queue's lock: it could seem
+ * to be here and to be queued, and be neither. So both locks are needed. This
+ * is the wrong order for them; if it is just being woken up, this CPU will be
+ * rescheduled, should it be the one.
+ */
+static struct task_struct *ready_collector(struct rq *rq)
+{
+	struct task_struct *tsk = dynamic_stack_collector();
+	bool ready;
+
+	if (task_rq(tsk) != rq || !raw_spin_trylock(&tsk->pi_lock))
+		return NULL;
+	ready = task_rq(tsk) == rq && task_on_rq_queued(tsk) &&
+		tsk->sched_class == &fair_sched_class && fair_task_ready(tsk) &&
+		sched_cpu_cookie_match(rq, tsk);
+	raw_spin_unlock(&tsk->pi_lock);
+	return ready ? tsk : NULL;
+}
+
 #ifdef CONFIG_SMP
-/* The one that has not run for longest, or a busy one would keep out the rest. */
+/*
+ * The one that has not run for longest, or a busy one would keep out the rest.
+ * Those that can't run are turned to the other end of the list, as in the load
+ * balancer, or many of them would for ever hide those that can.
+ */
 static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
 {
-	struct task_struct *tsk;
-	int look = 0;
+	struct task_struct *tsk, *found = NULL;
+	LIST_HEAD(seen);
+	int look;
 
-	list_for_each_entry_reverse(tsk, &rq->cfs_tasks, se.group_node) {
-		if (fair_task_ready(tsk) && can_run(tsk, ask))
-			return tsk;
-		if (++look == MAX_LOOK)
+	for (look = 0; look < MAX_LOOK && !list_empty(&rq->cfs_tasks); look++) {
+		tsk = list_last_entry(&rq->cfs_tasks, struct task_struct, se.group_node);
+		if (fair_task_ready(tsk) && can_run(tsk, ask)) {
+			found = tsk;
 			break;
+		}
+		list_move(&tsk->se.group_node, &seen);
 	}
-	return NULL;
+	list_splice(&seen, &rq->cfs_tasks);
+	return found;
 }
 #else
-static struct task_struct *whole_task_of(struct cfs_rq *cfs_rq, int *look, bool *ask)
+static struct task_struct *whole_task_of(struct cfs_rq *cfs_rq, bool *ask)
 {
 	struct rb_node *node;
 
-	for (node = rb_first_cached(&cfs_rq->tasks_timeline); node && *look < MAX_LOOK;
-	     node = rb_next(node), ++*look) {
+	for (node = rb_first_cached(&cfs_rq->tasks_timeline); node; node = rb_next(node)) {
 		struct sched_entity *se = rb_entry(node, struct sched_entity, run_node);
 		struct task_struct *tsk = container_of(se, struct task_struct, se);
 
@@ -169,18 +184,17 @@ static struct task_struct *whole_task_of(struct cfs_rq *cfs_rq, int *look, bool 
 static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
 {
 	struct task_struct *tsk = NULL;
-	int look = 0;
 
 #ifdef CONFIG_FAIR_GROUP_SCHED
 	struct cfs_rq *cfs_rq;
 
 	list_for_each_entry(cfs_rq, &rq->leaf_cfs_rq_list, leaf_cfs_rq_list) {
-		tsk = whole_task_of(cfs_rq, &look, ask);
+		tsk = whole_task_of(cfs_rq, ask);
 		if (tsk)
 			break;
 	}
 #else
-	tsk = whole_task_of(&rq->cfs, &look, ask);
+	tsk = whole_task_of(&rq->cfs, ask);
 #endif
 	return tsk;
 }
@@ -240,6 +254,7 @@ struct task_struct *dynamic_stack_pick_idle(struct rq *rq)
 		other = ready_refiller(rq);
 	if (!other)
 		return rq->idle;
+	rq->idle->dl_server = NULL;
 	rq->idle->sched_class->put_prev_task(rq, rq->idle, NULL);
 	other->sched_class->set_next_task(rq, other, true);
 	return other;

@@ -19,6 +19,7 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/mutex.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/shrinker.h>
@@ -406,9 +407,9 @@ static void collect_recycle(struct collect_pass *pass)
  *
  * Context: thread context, interrupts on. Sends IPIs, but neither sleeps nor
  * allocates: it also serves those who can't.
- * Return: number of frames taken. 0 if another thread is at it.
+ * Return: number of frames taken. -EBUSY if another thread is at it.
  */
-unsigned long kstack_collect(bool now)
+long kstack_collect(bool now)
 {
 	struct collect_pass pass = {
 		.args = {
@@ -422,7 +423,7 @@ unsigned long kstack_collect(bool now)
 	};
 
 	if (!mutex_trylock(&collect_mutex))
-		return 0;
+		return -EBUSY;
 
 	collect_gather();
 	collect_choose(&pass);
@@ -578,9 +579,13 @@ static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_c
 
 	if (freed < sc->nr_to_scan && collect_estimate() >= COLLECT_MIN_FRAMES &&
 	    time_after(jiffies, READ_ONCE(last) + COLLECT_SHRINK_INTERVAL)) {
+		/* Whoever holds up the collector must not starve; drop_caches might. */
+		unsigned int flags = memalloc_noreclaim_save();
+
 		WRITE_ONCE(last, jiffies);
-		if (kstack_collect(true))
+		if (kstack_collect(true) > 0)
 			freed += kstack_overflow_trim(0);
+		memalloc_noreclaim_restore(flags);
 	}
 	return freed ?: SHRINK_STOP;
 }

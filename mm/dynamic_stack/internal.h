@@ -107,7 +107,7 @@ void kstack_pool_show(struct seq_file *m);
 /* collect.c */
 void kstack_queue(struct dynamic_stack *ds);
 void kstack_poke_collector(void);
-unsigned long kstack_collect(bool now);
+long kstack_collect(bool now);
 void kstack_wake_collector(void);
 int kstack_collect_init(void);
 

@@ -46,6 +46,7 @@ unsigned int kstack_pool_high __read_mostly = 24 * DSTACK_MAX_NEED;
  * @retry: jiffies before which kstackd need not be kicked again
  * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
  * @online: @frame may be filled
+ * @busy: so often kstackd found that another thread collects
  * @frame: the frames, last in, first out
  * @cpu: whose pool this is
  * @node: its NUMA node
@@ -62,6 +63,7 @@ struct kstack_pool {
 	bool			kicked;
 	bool			backoff;
 	bool			online;
+	unsigned int		busy;
 	unsigned long		retry;
 	struct page		*frame[POOL_CAPACITY];
 
@@ -395,10 +397,14 @@ static struct page *kstack_find_frame(struct kstack_pool *pool)
 	return NULL;
 }
 
+/* How often kstackd waits for another thread's collection, see below. */
+#define POOL_MAX_BUSY		20
+
 /* A frame for a CPU that can't run what it should: nothing is too dear. */
 static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 {
 	struct page *page;
+	long taken;
 	int cpu;
 
 	for_each_online_cpu(cpu) {
@@ -412,11 +418,21 @@ static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 	}
 
 	/* Sends IPIs, but allocates nothing and waits for no task. */
-	if (kstack_collect(true)) {
+	taken = kstack_collect(true);
+	if (taken > 0) {
 		page = kstack_find_frame(pool);
 		if (page)
 			return page;
 	}
+	/*
+	 * Another thread is at it, for all. As long as there are frames for those
+	 * that reclaim waits for, come back in a moment instead of using up the
+	 * memory that it depends on; but that thread may be slow.
+	 */
+	if (taken == -EBUSY && READ_ONCE(pool->nr) >= POOL_MIN &&
+	    ++pool->busy < POOL_MAX_BUSY)
+		return NULL;
+	pool->busy = 0;
 
 	page = kstack_list_del(&kstack_reserve);
 	if (page) {

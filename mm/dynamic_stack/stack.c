@@ -571,8 +571,11 @@ int __init dstack_stack_init(void)
 	int err;
 
 	dstack_cachep = KMEM_CACHE(dynamic_stack, SLAB_PANIC);
-	/* With a rescuer: what it frees may be all that an OOM kill yields. */
-	dstack_wq = alloc_workqueue("kstack_free", WQ_MEM_RECLAIM, 0);
+	/*
+	 * With a rescuer, and on any CPU, this one may be starved: what it frees
+	 * may be all that an OOM kill yields.
+	 */
+	dstack_wq = alloc_workqueue("kstack_free", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!dstack_wq)
 		return -ENOMEM;
 	err = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "mm/dynamic_stack:cache",
