@@ -4,9 +4,10 @@
  * stacks are charged. Who is outside goes on, and afterwards the group has
  * nothing left.
  *
- * vm: --smp 2 --mem 512M
+ * vm: --icount 0 --smp 2 --mem 512M
  */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -75,6 +76,35 @@ static bool outside(long long *longest)
 	return !status;
 }
 
+static void visit_cpus(void)
+{
+	int cpu, nr = sysconf(_SC_NPROCESSORS_CONF);
+	cpu_set_t set, all;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	for (cpu = 0; cpu < nr; cpu++) {
+		CPU_ZERO(&set);
+		CPU_SET(cpu, &set);
+		sched_setaffinity(0, sizeof(set), &set);
+	}
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
+/* What is left? For who has to find out. */
+static void show_stat(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char key[64];
+	long value;
+
+	while (f && fscanf(f, "%63s %ld", key, &value) == 2) {
+		if (value)
+			ksft_print_msg("%s %ld\n", key, value);
+	}
+	if (f)
+		fclose(f);
+}
+
 static bool at_limit(void)
 {
 	return shared->refused || read_key(GROUP "memory.events", "oom_kill") > 0;
@@ -138,15 +168,19 @@ static void run_bomb(const char *what, const char *oom_score_adj)
 	/*
 	 * Bytes of pages that were charged for small objects may be left with
 	 * a group for as long as it lives, and what CPUs have in stock counts
-	 * as charged: setting a limit returns that.
+	 * as charged: setting a limit returns that. And a CPU that idles since a
+	 * task of the group died there still has its mm_struct.
 	 */
 	left = -1;
 	for (i = 0; i < 100 && left; i++) {
+		visit_cpus();
 		write_file(PARENT "memory.high", "0");
 		left = read_long(PARENT "memory.current");
 		if (left)
 			sleep_ms(100);
 	}
+	if (left)
+		show_stat(PARENT "memory.stat");
 	ksft_test_result(!stack && removed && !left && !rmdir(PARENT),
 			 "%s: nothing is left charged (%ld bytes when empty, %ld of them stacks; %ld when removed)\n",
 			 what, current, stack, left);
