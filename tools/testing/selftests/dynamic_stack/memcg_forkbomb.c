@@ -4,7 +4,7 @@
  * stacks are charged. Who is outside goes on, and afterwards the group has
  * nothing left.
  *
- * vm: --icount 0 --smp 2 --mem 512M
+ * vm: --icount 0 --smp 2 --mem 512M --timeout 300
  */
 #define _GNU_SOURCE
 #include <sched.h>
