@@ -45,6 +45,7 @@ struct counters {
 void read_counters(struct counters *c);
 long read_meminfo(const char *name);
 uint64_t read_interrupts(const char *name, uint64_t *per_cpu, int max);
+uint64_t read_idle_ns(void);
 int find_task(const char *comm);
 uint64_t task_runtime(int pid);
 int write_file(const char *path, const char *text);
@@ -69,5 +70,8 @@ int cmd_latency(int argc, char **argv);
 int cmd_messaging(int argc, char **argv);
 int cmd_scale(int argc, char **argv);
 int cmd_idle(int argc, char **argv);
+
+/* day.c */
+int cmd_day(int argc, char **argv);
 
 #endif

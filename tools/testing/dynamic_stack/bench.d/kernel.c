@@ -103,6 +103,15 @@ uint64_t read_interrupts(const char *name, uint64_t *per_cpu, int max)
 	return 0;
 }
 
+/* How long the first CPU was idle, in ns: the tick's own sum. */
+uint64_t read_idle_ns(void)
+{
+	const char *p = strstr(slurp("/proc/timer_list"), ".idle_sleeptime");
+
+	p = p ? strchr(p, ':') : NULL;
+	return p ? strtoull(p + 1, NULL, 10) : 0;
+}
+
 /* -1: there is no task of that name */
 int find_task(const char *comm)
 {

@@ -297,6 +297,7 @@ static const struct {
 	  "\thow late a real-time task wakes up, under load" },
 	{ "scale", cmd_scale, "THREADS\n\tmany sleepers: memory, and what they cost others" },
 	{ "idle", cmd_idle, "SECONDS\n\tinterrupts of a machine where next to nothing happens" },
+	{ "day", cmd_day, "[SECONDS]\n\ta phone's day: memory over time, and what it costs" },
 	{ "nothing", cmd_nothing, "\n\texit" },
 };
 

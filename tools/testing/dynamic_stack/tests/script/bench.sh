@@ -7,18 +7,18 @@ set -euo pipefail
 
 T=$DS_TMP/repo/tools/testing/dynamic_stack
 B=$DS_TMP/repo/build
-mkdir -p "$T" "$B"/kernel-{base,guest}/arch/x86/boot
+mkdir -p "$T" "$B"/kernel-{base,guest,bench-base,bench}/arch/x86/boot
 cp "$TOOLS/bench" "$TOOLS/dslib.py" "$T"
 cp "$ROOT/base.mk" "$DS_TMP/repo"
-touch "$B"/kernel-{base,guest}/arch/x86/boot/bzImage "$B"/kernel-{base,guest}/.config
+touch "$B"/kernel-{base,guest,bench-base,bench}/arch/x86/boot/bzImage "$B"/kernel-{base,guest,bench-base,bench}/.config
 unset DS_ROOT
 
-# What the guests say: OP STOCK OFF ON SLEEP, then how they end
+# What the guests say: OP STOCK OFF ON SWITCH, then how they end
 cat >"$T/vm" <<'VM'
 #!/bin/bash
 case " $* " in
-*reclaim=switch*) n=4 v=on ;;
-*reclaim=sleep*) n=5 v=sleep ;;
+*reclaim=sleep*) n=4 v=on ;;
+*reclaim=switch*) n=5 v=switch ;;
 *dynamic_stack=off*) n=3 v=off ;;
 *) n=2 v=stock ;;
 esac
@@ -27,6 +27,12 @@ if [ -n "${PARALLEL:-}" ]; then
 	[ "$v" = "${LOST:-}" ] || echo "@@ metrc switch $((n * 100)) 2.00 1.00 1.00 $((n * 50)).0 1.0"
 	echo '@@ {"counters": "messaging", "seconds": 3.0, "switches": 9, "shootdowns": 0, "TLB": 90, "CAL": 0, "RES": 0}'
 	echo '@@ {"messaging": 1000.0, "ticks": 1, "messages": 1, "switches": 1, "status": 0}'
+	exit 0
+fi
+if [ -n "${DAY:-}" ]; then
+	echo "@@ {\"day\": 2, \"threads\": 9, \"wakes\": 50, \"busy\": $((n * 1000 + 7)), \"test_file\": 7, \"mean_kib\": $((900 / n))," \
+		"\"peak_kib\": 500, \"end_kib\": 400, \"switches\": 100, \"populate\": 1, \"restore\": 2, \"collect\": 4, \"shootdowns\": 5," \
+		'"each_ms": 500, "kib": [100, 400, 500, 450, 400]}'
 	exit 0
 fi
 echo "@@ {\"start\": \"6\", \"unit\": \"tsc_ticks\", \"per_instruction\": ${PER:-1.0}, \"tsc\": 5}"
@@ -56,7 +62,7 @@ bench >"$DS_TMP/out"
 cat "$DS_TMP/out"
 is 'w["one"]["ratio_on_stock"]' 1.1
 is 'w["one"]["ratio_off_stock"]' 1.001
-is 'w["one"]["ratio_on_sleep_stock"]' 1.02
+is 'w["one"]["ratio_on_switch_stock"]' 1.02
 is 'w["one"]["unit"]' guest_instructions
 is 'w["one"]["growth_only"]' None
 is 'w["one"]["runs"]["patched_on"]' 30
@@ -75,21 +81,29 @@ is 'w["messaging-smp2"]["unit"]' messages_per_second
 expect_error 'switch, on, 2 processors: 0 results of 2' env LOST=on PARALLEL=1 \
 	"$T/bench" --no-build --parts parallel --rounds 2 --smp 2 --stressors switch
 
+# A day: what the test file itself takes is not counted
+DAY=1 "$T/bench" --no-build --parts day >"$DS_TMP/out"
+is 'w["day-busy"]["ratio_on_stock"]' 2.0
+is 'w["day-mean"]["patched_on_switch"]' 180
+grep -Eq '^\| sleep 1 s +\| +225 \| +50.0 % ' "$DS_TMP/out" || fail "not half of the memory saved"
+grep -Eq '^\| on/stock, all +\| +1.05 \| +2.0 \| day-busy \| +NO \|' "$DS_TMP/out" || fail "a missed target goes unnoticed"
+[ -s "$B/results/bench-day.png" ] || ! command -v gnuplot >/dev/null || fail "no plot of the day"
+
 # What must not go unnoticed
 expect_error 'clock does not count instructions' env PER=0.9 "$T/bench" --no-build --parts ops
 expect_error 'ended badly' env BAD=on STATUS=2 "$T/bench" --no-build --parts ops
-expect_error 'kernel printed a warning' env BAD=sleep STATUS=4 "$T/bench" --no-build --parts ops
+expect_error 'kernel printed a warning' env BAD=switch STATUS=4 "$T/bench" --no-build --parts ops
 if STABLE=false bench 2>"$DS_TMP/err" >/dev/null; then fail "an unsteady figure is no error"; fi
 grep -q 'error: one, on: two rounds are still 2.0 % apart' "$DS_TMP/err" || fail "an unsteady figure goes unnoticed"
 if IDLE=10 bench 2>"$DS_TMP/err" >/dev/null; then fail "idle time is no error"; fi
 grep -q 'error: one, stock: 10 ms of idle time' "$DS_TMP/err" || fail "idle time goes unnoticed"
 expect_error 'no part nonsense' "$T/bench" BENCH=nonsense
 expect_error 'no CONFIG_DYNAMIC_STACK_FAULT' "$T/bench" --no-build --variants 'stock growth'
-rm "$B/kernel-base/arch/x86/boot/bzImage"
-expect_error 'kernel-base/arch/x86/boot/bzImage does not exist' "$T/bench" --no-build
+rm "$B/kernel-bench-base/arch/x86/boot/bzImage"
+expect_error 'kernel-bench-base/arch/x86/boot/bzImage does not exist' "$T/bench" --no-build
 
 # With the fault path there is one column more
-touch "$B/kernel-base/arch/x86/boot/bzImage"
-echo CONFIG_DYNAMIC_STACK_FAULT=y >"$B/kernel-guest/.config"
+touch "$B/kernel-bench-base/arch/x86/boot/bzImage"
+echo CONFIG_DYNAMIC_STACK_FAULT=y >"$B/kernel-bench/.config"
 bench >"$DS_TMP/out"
 is 'w["one"]["ratio_growth_stock"]' 1.0
