@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fnmatch.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,16 +46,20 @@ static int compare(const void *a, const void *b)
 
 /*
  * Batches of about the same length, in rounds. The figure is the median over
- * a round's batches, so that what happens once a second is left out (the mean
- * has it). It is done when two rounds in succession agree.
+ * a round's batches, so that an interrupt doesn't count, and it is done when two
+ * rounds in succession agree. Where only instructions are counted, it is the
+ * mean over all: there, what doesn't happen in each batch is the operation's,
+ * too, as what it leaves to RCU. It is done when the mean's standard error is
+ * a quarter of the tolerance, so that another run's is very likely within it.
  */
 #define BATCHES		15
-#define MAX_ROUNDS	10
+#define MAX_ROUNDS	60
 
 struct settings {
 	double	batch;		/* length of a batch */
 	double	tolerance;
 	bool	profile;
+	bool	mean;
 };
 
 static double timed(const struct op *op, uint64_t nr, uint64_t *done)
@@ -71,6 +76,7 @@ static double timed(const struct op *op, uint64_t nr, uint64_t *done)
 static void measure(const struct op *op, const struct settings *s)
 {
 	double per_op[BATCHES], median, last = 0, min = 0, sum = 0, max = 0, apart, per;
+	double each = 0, squares = 0;
 	uint64_t nr = 4, done, total = 0;
 	struct counters before, after;
 	int round, i, batches = 0;
@@ -108,6 +114,8 @@ static void measure(const struct op *op, const struct settings *s)
 			sum += t;
 			total += done;
 			batches++;
+			each += per_op[i];
+			squares += per_op[i] * per_op[i];
 			if (!min || per_op[i] < min)
 				min = per_op[i];
 			if (per_op[i] > max)
@@ -116,6 +124,11 @@ static void measure(const struct op *op, const struct settings *s)
 		qsort(per_op, BATCHES, sizeof(*per_op), compare);
 		median = per_op[BATCHES / 2];
 		apart = last ? (median > last ? median - last : last - median) / last : 1;
+		if (s->mean && last) {
+			/* Of the mean's variance, times 4 squared */
+			apart = 16 * (squares - each * each / batches) / batches / (batches - 1);
+			apart = sqrt(apart > 0 ? apart : 0) * total / sum;
+		}
 		if (apart <= s->tolerance || round == MAX_ROUNDS || s->profile)
 			break;
 		last = median;
@@ -127,12 +140,12 @@ static void measure(const struct op *op, const struct settings *s)
 		op->teardown();
 
 	per = total;
-	printf("@@ {\"op\": \"%s\", \"median\": %.1f, \"min\": %.1f, \"max\": %.1f, "
+	printf("@@ {\"op\": \"%s\", \"figure\": %.1f, \"median\": %.1f, \"min\": %.1f, \"max\": %.1f, "
 	       "\"mean\": %.1f, "
 	       "\"batches\": %d, \"ops\": %llu, \"apart\": %.5f, \"stable\": %s, \"switches\": %.3f, "
 	       "\"idle_ms\": %llu, \"populate\": %.3f, \"reclaim\": %.3f, \"park\": %.3f, "
 	       "\"restore\": %.3f, \"collect\": %.3f, \"starved\": %.3f}\n",
-	       op->name, median, min, max, sum / per, batches, U(total), apart,
+	       op->name, s->mean ? sum / per : median, median, min, max, sum / per, batches, U(total), apart,
 	       apart <= s->tolerance ? "true" : "false",
 	       (after.switches - before.switches) / per,
 	       U(after.idle - before.idle) * 10,
@@ -202,7 +215,7 @@ static int cmd_ops(int argc, char **argv)
 	unsigned int i;
 	int opt, cpu = 0;
 
-	while ((opt = getopt(argc, argv, "1b:c:et:p")) != -1) {
+	while ((opt = getopt(argc, argv, "1b:c:emt:p")) != -1) {
 		switch (opt) {
 		case '1':
 			alone = true;
@@ -215,6 +228,9 @@ static int cmd_ops(int argc, char **argv)
 			break;
 		case 'e':
 			perf = true;
+			break;
+		case 'm':
+			s.mean = true;
 			break;
 		case 't':
 			s.tolerance = atof(optarg) / 100;
@@ -287,9 +303,9 @@ static const struct {
 	int		(*run)(int argc, char **argv);
 	const char	*help;
 } commands[] = {
-	{ "ops", cmd_ops, "[-b TICKS] [-t PERCENT] [-c CPU] [-e] [-p] [OPERATION...]\n"
+	{ "ops", cmd_ops, "[-b TICKS] [-t PERCENT] [-c CPU] [-e] [-m] [-p] [OPERATION...]\n"
 	  "\tcost of an operation; -b: length of a batch, -t: how near two rounds must be,\n"
-	  "\t-e: CPU cycles from perf, -p: one round, between marks for the profiler" },
+	  "\t-e: CPU cycles from perf, -m: the mean, not the median, -p: one round, between marks for the profiler" },
 	{ "counters", cmd_counters, "[NAME]\n\tinterrupts and kstack counters now" },
 	{ "list", cmd_list, "\n\tthe operations" },
 	{ "messaging", cmd_messaging, "GROUPS PAIRS MESSAGES\n\tmany processes that send to many" },

@@ -382,6 +382,7 @@ static void hold_sleepers(int nr)
 		atomic_store(&scale->ready, 1);
 		return;
 	}
+	profile_mark();
 	from = clock_now();
 	for (i = 0; i < nr; i++) {
 		if (clone(sleeper_body, stacks + (size_t)(i + 1) * SLEEPER_STACK, flags, NULL) < 0) {
@@ -390,6 +391,7 @@ static void hold_sleepers(int nr)
 		}
 	}
 	scale->made = clock_now() - from;
+	profile_mark();
 	atomic_store(&scale->ready, 1);
 	for (;;)
 		pause();
@@ -432,10 +434,10 @@ static void read_passes(unsigned int *passes, uint64_t *visited, uint64_t *frame
 
 int cmd_scale(int argc, char **argv)
 {
-	char *pingpong[] = { (char *)self_path, "ops", "-1", "switch-pipe", NULL };
+	char *pingpong[] = { (char *)self_path, "ops", "-1", "-m", "switch-pipe", NULL };
 	int threads = argc > 1 ? atoi(argv[1]) : 300, collector, i;
 	unsigned int passes = 0;
-	uint64_t visited = 0, frames = 0, runtime = 0, gone;
+	uint64_t visited = 0, frames = 0, runtime = 0, gone, idle;
 	long stack_kib, available_kib, settled_kib, settled_available;
 	pid_t holder;
 
@@ -485,10 +487,16 @@ int cmd_scale(int argc, char **argv)
 	fflush(stdout);
 	run_child(pingpong);
 
+	/* With what is left to RCU and workqueues: all that is not idle. */
 	gone = clock_now();
+	idle = read_idle_ns();
+	profile_mark();
 	kill(holder, SIGKILL);
 	waitpid(holder, NULL, 0);
-	gone = clock_now() - gone;
+	sleep_ns(2000000000);
+	profile_mark();
+	idle = read_idle_ns() - idle;
+	gone = clock_now() - gone - idle;
 	printf("@@ {\"scale_exit\": %d, \"exit\": %.1f}\n", threads, (double)gone / threads);
 	end_children();
 	return 0;
