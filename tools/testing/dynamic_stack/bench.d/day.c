@@ -126,7 +126,9 @@ static uint64_t next_wake(struct member *m, uint64_t at)
 	bool on = screen_on(at, &until);
 	const unsigned int *range = on ? c->on : c->off;
 
-	next = range[1] ? at + range[0] * MSEC + draw(m, (range[1] - range[0]) * 1000) * 1000ULL : ~0ULL;
+	next = ~0ULL;
+	if (range[1])
+		next = at + range[0] * MSEC + draw(m, (range[1] - range[0]) * 1000) * 1000ULL;
 	/* When the screen goes on, they all have something to do soon. */
 	if (!on && until != ~0ULL && next > until)
 		next = until + draw(m, c->on[1] < 2000 ? c->on[1] : 2000) * MSEC;
@@ -308,6 +310,7 @@ int cmd_day(int argc, char **argv)
 	read_counters(&from);
 	idle = read_idle_ns();
 	ns = now_ns();
+	profile_mark();
 	for (;;) {
 		uint64_t at = nr * TICK;
 
@@ -325,6 +328,7 @@ int cmd_day(int argc, char **argv)
 				end_process(&day->process[SYSTEM + i]);
 		}
 	}
+	profile_mark();
 	idle = read_idle_ns() - idle;
 	ns = now_ns() - ns;
 	read_counters(&to);
@@ -345,7 +349,8 @@ int cmd_day(int argc, char **argv)
 		if (kib[i] > peak)
 			peak = kib[i];
 	}
-	printf("@@ {\"day\": %u, \"threads\": %u, \"wakes\": %u, \"busy\": %llu, \"test_file\": %llu, "
+	printf("@@ {\"day\": %u, \"threads\": %u, \"wakes\": %u, "
+	       "\"busy\": %llu, \"test_file\": %llu, "
 	       "\"mean_kib\": %llu, \"peak_kib\": %u, \"end_kib\": %u, \"switches\": %llu, "
 	       "\"populate\": %llu, \"restore\": %llu, \"reclaim\": %llu, \"park\": %llu, "
 	       "\"collect\": %llu, \"shootdowns\": %llu, \"starved\": %llu, \"each_ms\": %llu, \"kib\": [",
