@@ -32,6 +32,9 @@
 
 #define POOL_MIN		(2 * DSTACK_MAX_NEED)
 
+/* Frames that kstackd allocates at once: enough for a CPU that starves. */
+#define FILL_BATCH		((unsigned int)(4 * DSTACK_MAX_NEED))
+
 unsigned int kstack_pool_low __read_mostly = 8 * DSTACK_MAX_NEED;
 unsigned int kstack_pool_high __read_mostly = 24 * DSTACK_MAX_NEED;
 
@@ -286,18 +289,24 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 		kstack_poke_collector();
 }
 
-/* Add one frame to a pool from thread context. False: it is full or offline. */
-static bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
+/*
+ * Add frames to a pool from thread context. Returns how many were added; if the
+ * pool is full or offline, the last ones were not.
+ */
+static unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **frame,
+					 unsigned int nr)
 {
-	bool resched = false, added = false;
+	unsigned int added = 0;
+	bool resched = false;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	if (pool->online && pool->nr < READ_ONCE(kstack_pool_high)) {
-		pool->frame[pool->nr] = page;
+	while (added < nr && pool->online && pool->nr < READ_ONCE(kstack_pool_high)) {
+		pool->frame[pool->nr] = frame[added++];
 		WRITE_ONCE(pool->nr, pool->nr + 1);
-		__count_vm_event(NR_KSTACK_POOL);
-		added = true;
+	}
+	if (added) {
+		__count_vm_events(NR_KSTACK_POOL, added);
 		resched = kstack_pool_unstarve(pool);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
@@ -305,6 +314,11 @@ static bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
 	if (resched)
 		dynamic_stack_resched(pool->cpu);
 	return added;
+}
+
+static bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
+{
+	return kstack_pool_add_some(pool, &page, 1);
 }
 
 /* Take one frame from a pool down to @keep, from thread context. */
@@ -361,6 +375,34 @@ static void kstack_kick(struct irq_work *work)
 		kstackd_wake(pool);
 }
 
+/*
+ * Of this node, from the page allocator: one frame for the caller, and some of
+ * what the pool lacks, since most of an allocation's work is done once for all.
+ * The allocator would clear them with a lock held, so that is done here.
+ */
+static struct page *kstack_alloc_some(struct kstack_pool *pool)
+{
+	const gfp_t gfp = GFP_NOWAIT | __GFP_THISNODE | __GFP_NOWARN;
+	unsigned int have = READ_ONCE(pool->nr), target = kstack_pool_target(), nr, i;
+	struct page *frame[FILL_BATCH] = { };
+
+	nr = have < target ? min(target - have, FILL_BATCH) : 1;
+	nr = alloc_pages_bulk_array_node(gfp, pool->node, nr, frame);
+	if (!nr)
+		return NULL;
+	for (i = 0; i < nr; i++) {
+		if (!want_init_on_alloc(gfp))
+			clear_highpage(frame[i]);
+		set_page_private(frame[i], 0);
+	}
+	mod_node_page_state(page_pgdat(frame[0]), NR_KERNEL_STACK_KB,
+			    nr * (long)(PAGE_SIZE / 1024));
+
+	for (i = 1 + kstack_pool_add_some(pool, frame + 1, nr - 1); i < nr; i++)
+		kstack_overflow_add(frame[i]);
+	return frame[0];
+}
+
 /* A frame from anywhere that costs nobody anything. */
 static struct page *kstack_find_frame(struct kstack_pool *pool)
 {
@@ -372,7 +414,7 @@ static struct page *kstack_find_frame(struct kstack_pool *pool)
 		return page;
 
 	if (!kstack_should_fail()) {
-		page = kstack_frame_alloc(pool->node, GFP_NOWAIT | __GFP_THISNODE);
+		page = kstack_alloc_some(pool);
 		if (page)
 			return page;
 		page = kstack_frame_alloc(pool->node, GFP_NOWAIT);
@@ -815,6 +857,7 @@ int __init kstack_pool_init(void)
 				 kstack_cpu_online, kstack_cpu_offline);
 }
 
+#ifdef CONFIG_DEBUG_FS
 /* Print the state of all pools, for debugfs. */
 void kstack_pool_show(struct seq_file *m)
 {
@@ -832,6 +875,7 @@ void kstack_pool_show(struct seq_file *m)
 	seq_printf(m, "reserve: %lu of %lu\n", READ_ONCE(kstack_reserve.nr),
 		   kstack_reserve_target);
 }
+#endif
 
 #ifdef CONFIG_DYNAMIC_STACK_KUNIT_TEST
 #include "pool_test.c"
