@@ -475,6 +475,8 @@ int dynamic_stack_fork(struct task_struct *tsk, bool idle)
 	return 0;
 }
 
+#if defined(CONFIG_DEBUG_STACK_USAGE) || defined(CONFIG_DEBUG_KMEMLEAK) || \
+	defined(CONFIG_DYNAMIC_STACK_KUNIT_TEST)
 /**
  * dynamic_stack_page - frame of a page of a task's stack
  * @tsk: the task; the caller holds a reference on its stack
@@ -533,7 +535,9 @@ unsigned long dynamic_stack_not_used(struct task_struct *tsk)
 	}
 	return min_t(unsigned long, unused, READ_ONCE(ds->unused));
 }
+#endif
 
+#if defined(CONFIG_DEBUG_FS) || defined(CONFIG_DYNAMIC_STACK_KUNIT_TEST)
 /**
  * dstack_cached_pages - number of frames that the stacks in the cache hold
  *
@@ -550,6 +554,7 @@ unsigned long dstack_cached_pages(void)
 	}
 	return max(nr, 0L);
 }
+#endif
 
 static int dstack_drain_cache(unsigned int cpu)
 {
