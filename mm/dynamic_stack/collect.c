@@ -48,6 +48,9 @@ static unsigned int kstack_collect_sleep __read_mostly = 1000;
 /* Frames that stay on a node's overflow list for the next burst of forks. */
 #define OVERFLOW_KEEP		(4 * DSTACK_MAX_NEED)
 
+/* When nobody took them for so long, the others go. */
+#define OVERFLOW_AGE		HZ
+
 static DEFINE_PER_CPU(struct llist_head, kstack_queued);
 
 /*
@@ -523,7 +526,7 @@ static void collect_sleep(unsigned int period)
 
 static int kstack_collectd(void *unused)
 {
-	unsigned long last = jiffies;
+	unsigned long last = jiffies, aged = jiffies;
 
 	for (;;) {
 		unsigned int period = READ_ONCE(kstack_collect_period);
@@ -546,7 +549,10 @@ static int kstack_collectd(void *unused)
 		 */
 		if (requested || kstack_reserve_low())
 			kstack_refill_sleeping();
-		kstack_overflow_trim(OVERFLOW_KEEP);
+		if (time_after_eq(jiffies, aged + OVERFLOW_AGE)) {
+			aged = jiffies;
+			kstack_overflow_age(OVERFLOW_KEEP);
+		}
 	}
 	return 0;
 }

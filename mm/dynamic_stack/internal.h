@@ -99,6 +99,7 @@ void kstack_frames_recycle(struct list_head *frames);
 unsigned long kstack_overflow_nr(void);
 bool kstack_overflow_above(unsigned long nr);
 unsigned long kstack_overflow_trim(unsigned long keep);
+void kstack_overflow_age(unsigned long keep);
 bool kstack_reserve_low(void);
 bool kstack_refill_sleeping(void);
 int kstack_pool_init(void);

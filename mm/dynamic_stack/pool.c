@@ -79,11 +79,15 @@ struct kstack_pool {
 
 static DEFINE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
 
-/* A list of cleared frames: one for each node, and the reserve. */
+/*
+ * A list of cleared frames: one for each node, and the reserve. @low is the
+ * smallest @nr since kstack_overflow_age().
+ */
 struct kstack_list {
 	raw_spinlock_t		lock;
 	struct list_head	frames;
 	unsigned long		nr;
+	unsigned long		low;
 };
 
 static struct kstack_list *kstack_overflow;	/* [nr_node_ids] */
@@ -179,6 +183,7 @@ static struct page *kstack_list_del(struct kstack_list *list)
 	if (page) {
 		list_del(&page->lru);
 		WRITE_ONCE(list->nr, list->nr - 1);
+		list->low = min(list->low, list->nr);
 		__count_vm_events(NR_KSTACK_POOL, -1L);
 	}
 	raw_spin_unlock_irqrestore(&list->lock, flags);
@@ -670,6 +675,35 @@ unsigned long kstack_overflow_trim(unsigned long keep)
 		}
 	}
 	return freed;
+}
+
+/**
+ * kstack_overflow_age - give back overflown frames that nobody needed
+ * @keep: how many to keep on each node
+ *
+ * A frame that goes back to the page allocator is cleared again when it returns,
+ * which costs more than all else that happens to it. So those stay that were
+ * taken, and put back, since the last call.
+ *
+ * Context: process context.
+ */
+void kstack_overflow_age(unsigned long keep)
+{
+	int node;
+
+	for_each_node_state(node, N_MEMORY) {
+		struct kstack_list *list = &kstack_overflow[node];
+		unsigned long flags, nr;
+		struct page *page;
+
+		raw_spin_lock_irqsave(&list->lock, flags);
+		nr = list->low > keep ? list->low - keep : 0;
+		list->low = list->nr - nr;
+		raw_spin_unlock_irqrestore(&list->lock, flags);
+
+		while (nr-- && (page = kstack_list_del(list)))
+			kstack_frame_free(page);
+	}
 }
 
 /* Has the reserve been used? */

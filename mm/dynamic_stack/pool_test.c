@@ -344,6 +344,42 @@ static void pool_trim(struct kunit *test)
 	pool_test(test, trim);
 }
 
+/* What was taken and put back since the last time stays. */
+static void age(struct pool_ctx *ctx)
+{
+	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->frame[0])];
+	struct dstack_iso *iso = &ctx->iso;
+	struct page *page[2];
+	long frames;
+	int i;
+
+	ctx->gauge -= kstack_overflow_trim(0);
+	kstack_overflow_age(0);
+	frames = dstack_test_frames();
+	ctx->nr -= 4;
+	for (i = 0; i < 4; i++)
+		kstack_overflow_add(ctx->frame[ctx->nr + i]);
+	/* They have only just come. */
+	kstack_overflow_age(0);
+	ISO_EQ(iso, list->nr, 4);
+	for (i = 0; i < 2; i++)
+		page[i] = kstack_list_del(list);
+	for (i = 0; i < 2; i++)
+		kstack_overflow_add(page[i]);
+	kstack_overflow_age(1);
+	ISO_EQ(iso, list->nr, 3);
+	kstack_overflow_age(1);
+	ISO_EQ(iso, list->nr, 1);
+	kstack_overflow_age(0);
+	ISO_EQ(iso, list->nr, 0);
+	ISO_EQ(iso, dstack_test_frames(), frames - 4);
+}
+
+static void pool_age(struct kunit *test)
+{
+	pool_test(test, age);
+}
+
 static void reserve(struct pool_ctx *ctx)
 {
 	struct dstack_iso *iso = &ctx->iso;
@@ -399,6 +435,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_drain),
 	KUNIT_CASE(pool_recycle),
 	KUNIT_CASE(pool_trim),
+	KUNIT_CASE(pool_age),
 	KUNIT_CASE(pool_reserve),
 	KUNIT_CASE(pool_frame),
 	{}
