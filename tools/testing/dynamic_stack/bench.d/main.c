@@ -53,7 +53,7 @@ static int compare(const void *a, const void *b)
  * a quarter of the tolerance, so that another run's is very likely within it.
  */
 #define BATCHES		15
-#define MAX_ROUNDS	60
+#define MAX_ROUNDS	120
 
 struct settings {
 	double	batch;		/* length of a batch */
