@@ -287,6 +287,13 @@ static void collect_gather(void)
 	}
 }
 
+/* It ran not long ago: collect_prepare() would say COLLECT_WAIT. */
+static bool collect_too_early(struct dynamic_stack *ds, unsigned long min_age)
+{
+	/* If this is old, then the next pass sees it, or collect_prepare(). */
+	return data_race(ds->task) && time_before(jiffies, data_race(ds->last_out) + min_age);
+}
+
 /* Sort them. Those on @take keep their task, and its stack, referenced. */
 static void collect_choose(struct collect_pass *pass)
 {
@@ -297,6 +304,10 @@ static void collect_choose(struct collect_pass *pass)
 		bool orphan;
 
 		pass->visited++;
+		if (collect_too_early(ds, pass->args.min_age)) {
+			dstack_charge(ds);
+			continue;
+		}
 		tsk = dstack_get_task(ds, &orphan);
 		if (orphan)
 			list_move(&ds->list, &pass->done);

@@ -114,6 +114,10 @@ void dstack_charge(struct dynamic_stack *ds)
 	unsigned long flags;
 	bool done;
 
+	/* What is overlooked here is seen at the next switch, or pass. */
+	if (held == data_race(ds->charged))
+		return;
+
 	raw_spin_lock_irqsave(&ds->lock, flags);
 	objcg = ds->objcg;
 	if (objcg)
