@@ -22,6 +22,7 @@ struct page;
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mm_types.h>
+#include <linux/percpu-defs.h>
 #include <linux/refcount.h>
 #include <linux/spinlock_types.h>
 #include <linux/thread_info.h>
@@ -30,6 +31,16 @@ struct obj_cgroup;
 
 #define DSTACK_PAGES	(THREAD_SIZE / PAGE_SIZE)
 #define DSTACK_ALL	GENMASK(DSTACK_PAGES - 1, 0)
+
+#ifdef CONFIG_DYNAMIC_STACK_FAULT
+/* Of a larger stack, so many pages from the top are promised. */
+#define DSTACK_PROMISED	(DSTACK_PAGES >> CONFIG_DYNAMIC_STACK_ORDER)
+/* Bit i is set: page i is there while the task runs. The others come by fault. */
+extern unsigned int dynamic_stack_promise;
+#else
+#define DSTACK_PROMISED	DSTACK_PAGES
+#define dynamic_stack_promise	DSTACK_ALL
+#endif
 
 /**
  * struct dynamic_stack - a managed kernel stack
@@ -41,6 +52,7 @@ struct obj_cgroup;
  * @seq: counts populations, so that the collector sees that the task ran
  * @deepest: lowest page index ever seen accessed
  * @keep: never shrink this stack again
+ * @ensured: never take one of so many pages from the top
  * @queued: on a collector list; the collector holds a reference then
  * @last_out: jiffies when the task last left the CPU
  * @task: the owner, from its first switch until it gives up the stack, or NULL
@@ -74,6 +86,7 @@ struct dynamic_stack {
 	u8			deepest;
 	bool			keep;
 	bool			queued;
+	u8			ensured;
 	unsigned long		last_out;
 	struct task_struct	*task;
 	struct page		*page[DSTACK_PAGES];
@@ -100,10 +113,14 @@ enum dynamic_stack_reclaim {
 
 extern unsigned int dynamic_stack_reclaim;
 
-/* All pages are present. */
+/* All pages are present that the task may use without a fault. */
 static __always_inline bool dstack_complete(const struct dynamic_stack *ds)
 {
+#ifdef CONFIG_DYNAMIC_STACK_FAULT
+	return !ds->parked && !(dynamic_stack_promise & ~ds->mapped);
+#else
 	return ds->mapped == DSTACK_ALL;
+#endif
 }
 
 DECLARE_STATIC_KEY_FALSE(dynamic_stack_key);
@@ -128,12 +145,63 @@ void dynamic_stack_free(struct task_struct *tsk);
 void dynamic_stack_exit_account(struct task_struct *tsk);
 int dynamic_stack_fork(struct task_struct *tsk, bool idle);
 int dynamic_stack_keep(struct task_struct *tsk);
+int dynamic_stack_ensure(unsigned long bytes);
 unsigned long dynamic_stack_not_used(struct task_struct *tsk);
 struct page *dynamic_stack_page(struct task_struct *tsk, unsigned int index);
 
 bool __dynamic_stack_reserve(struct task_struct *next);
 void __dynamic_stack_map(struct task_struct *next);
 void __dynamic_stack_switched_out(struct task_struct *prev);
+
+#ifdef CONFIG_DYNAMIC_STACK_FAULT
+/* Whose stack this CPU is on, or is about to be on. */
+DECLARE_PER_CPU(struct dynamic_stack *, dynamic_stack_next);
+/* Frames that this CPU's reserve lacks. */
+DECLARE_PER_CPU(unsigned int, kstack_fault_short);
+
+bool dynamic_stack_fault_in(struct dynamic_stack *ds, unsigned int i);
+void dynamic_stack_warn_deep(struct pt_regs *regs, struct dynamic_stack *ds,
+			     unsigned long address);
+void dynamic_stack_panic(struct dynamic_stack *ds, unsigned long address);
+
+/*
+ * The managed stack that a stack pointer of this CPU belongs to. Not
+ * necessarily current's: the switch loads the next task's stack pointer first,
+ * and writes current later. Both are looked at.
+ */
+static __always_inline struct dynamic_stack *dynamic_stack_at(unsigned long sp)
+{
+	struct dynamic_stack *ds = current->dynamic_stack;
+
+	/* The top itself is a stack pointer, too: of an empty stack. */
+	if (ds && sp - ds->base <= THREAD_SIZE)
+		return ds;
+	ds = this_cpu_read(dynamic_stack_next);
+	if (ds && sp - ds->base <= THREAD_SIZE)
+		return ds;
+	return NULL;
+}
+
+/* A task that may take a fault on its stack runs only if a frame is there for it. */
+static __always_inline bool dstack_ready(const struct dynamic_stack *ds)
+{
+	return dstack_complete(ds) &&
+	       (ds->mapped == DSTACK_ALL || !this_cpu_read(kstack_fault_short));
+}
+
+static __always_inline void dynamic_stack_note_next(struct task_struct *next)
+{
+	if (dynamic_stack_enabled())
+		this_cpu_write(dynamic_stack_next, next->dynamic_stack);
+}
+#else
+static __always_inline bool dstack_ready(const struct dynamic_stack *ds)
+{
+	return dstack_complete(ds);
+}
+
+static __always_inline void dynamic_stack_note_next(struct task_struct *next) { }
+#endif
 
 /*
  * The three steps of a switch, all the scheduler's: reserve the frames for the
@@ -146,12 +214,13 @@ void __dynamic_stack_switched_out(struct task_struct *prev);
 static __always_inline bool dynamic_stack_reserve(struct task_struct *next)
 {
 	return !dynamic_stack_managed(next) ||
-	       likely(dstack_complete(next->dynamic_stack)) ||
+	       likely(dstack_ready(next->dynamic_stack)) ||
 	       __dynamic_stack_reserve(next);
 }
 
 static __always_inline void dynamic_stack_map(struct task_struct *next)
 {
+	dynamic_stack_note_next(next);
 	if (dynamic_stack_managed(next) && unlikely(!dstack_complete(next->dynamic_stack)))
 		__dynamic_stack_map(next);
 }
@@ -188,6 +257,7 @@ static inline void dynamic_stack_exit_account(struct task_struct *tsk) { }
 static inline int dynamic_stack_fork(struct task_struct *tsk, bool idle) { return 0; }
 /* A macro, so that not even "current" is evaluated. */
 #define dynamic_stack_keep(tsk)		({ 0; })
+static inline int dynamic_stack_ensure(unsigned long bytes) { return 0; }
 static inline unsigned long dynamic_stack_not_used(struct task_struct *tsk) { return 0; }
 static inline struct page *dynamic_stack_page(struct task_struct *tsk, unsigned int index)
 {

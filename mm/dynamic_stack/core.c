@@ -123,10 +123,15 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	struct page *frame[DSTACK_PAGES];
 	unsigned int i, nr = 0, need;
 
-	if (dstack_complete(ds))
+	if (dstack_ready(ds))
 		return true;
 	/* None if it was reserved for, and then another task was preferred. */
-	need = DSTACK_PAGES - dstack_held(ds);
+	need = dstack_lacks(ds);
+	if (!kstack_fault_refill(dstack_privileged(next))) {
+		__count_vm_event(KSTACK_STARVED);
+		trace_dynamic_stack_starved(next, need);
+		return false;
+	}
 	if (!need)
 		return true;
 
@@ -137,7 +142,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	}
 
 	for (i = 0; i < DSTACK_PAGES; i++) {
-		if (ds->page[i])
+		if (ds->page[i] || !(dynamic_stack_promise & BIT(i)))
 			continue;
 		dstack_check_clean(frame[nr]);
 		WRITE_ONCE(ds->page[i], frame[nr++]);
@@ -155,7 +160,15 @@ bool __dynamic_stack_reserve(struct task_struct *next)
  */
 bool dynamic_stack_runnable(struct task_struct *tsk)
 {
-	return !tsk->dynamic_stack || dstack_held(tsk->dynamic_stack) == DSTACK_PAGES;
+	struct dynamic_stack *ds = tsk->dynamic_stack;
+
+	if (!ds || dstack_held(ds) == DSTACK_PAGES)
+		return true;
+#ifdef CONFIG_DYNAMIC_STACK_FAULT
+	if (this_cpu_read(kstack_fault_short))
+		return false;
+#endif
+	return !dstack_lacks(ds);
 }
 
 /*
@@ -170,6 +183,9 @@ void dstack_map_pages(struct dynamic_stack *ds)
 		pte_t pte;
 
 		if (ds->mapped & BIT(i))
+			continue;
+		/* It comes by fault. */
+		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && !ds->page[i])
 			continue;
 		if (dstack_planted(HALF) && !ds->page[i])
 			continue;
@@ -188,8 +204,9 @@ void dstack_map_pages(struct dynamic_stack *ds)
 			fresh++;
 		}
 		set_pte(ds->ptep + i, pte);
+		ds->mapped |= BIT(i);
 	}
-	ds->mapped = DSTACK_ALL;
+	ds->mapped |= dynamic_stack_promise;
 	ds->parked = 0;
 	ds->seq++;
 	/*
@@ -242,13 +259,16 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 	if (WARN_ON_ONCE(sp < ds->base || sp >= ds->base + THREAD_SIZE))
 		return;
 
-	first = (sp - ds->base) >> PAGE_SHIFT;
+	first = min((sp - ds->base) >> PAGE_SHIFT, DSTACK_PAGES - ds->ensured);
 	if (dstack_planted(ABOVE_SP) && first < DSTACK_PAGES - 1)
 		first++;
 
 	for (i = 0; i < first; i++) {
 		pte_t pte;
 
+		/* It has not been used. */
+		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && !(ds->mapped & BIT(i)))
+			continue;
 		dstack_check_owner(ds, ds->page[i]);
 		if (dstack_planted(TORN_CLEAR))
 			pte = dstack_clear_torn(ds->ptep + i);
@@ -375,6 +395,10 @@ static int __init dynamic_stack_init(void)
 		return 0;
 	}
 
+	if (!kstack_fault_init()) {
+		pr_info("off: stacks of this size need page faults on a stack of their own\n");
+		return 0;
+	}
 	err = dstack_stack_init();
 	if (!err)
 		err = kstack_pool_init();

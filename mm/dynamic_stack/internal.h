@@ -21,7 +21,7 @@
 #include <asm/dynamic_stack.h>
 
 /* Most frames that one task can need at once: the top page always stays. */
-#define DSTACK_MAX_NEED	(DSTACK_PAGES - 1)
+#define DSTACK_MAX_NEED	(DSTACK_PROMISED - 1)
 
 struct seq_file;
 
@@ -32,6 +32,16 @@ static inline unsigned int dstack_held(const struct dynamic_stack *ds)
 
 	for (i = 0; i < DSTACK_PAGES; i++)
 		nr += !!READ_ONCE(ds->page[i]);
+	return nr;
+}
+
+/* Frames that the stack lacks of those that its task needs to run. */
+static inline unsigned int dstack_lacks(const struct dynamic_stack *ds)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < DSTACK_PAGES; i++)
+		nr += (dynamic_stack_promise & BIT(i)) && !READ_ONCE(ds->page[i]);
 	return nr;
 }
 
@@ -53,6 +63,11 @@ enum dynamic_stack_plant {
 	DSTACK_PLANT_NO_EXCLUSION,	/* 10 collect by the sequence number alone */
 	DSTACK_PLANT_LATE_PARK,		/* 11 park after on_cpu is cleared */
 	DSTACK_PLANT_TORN_CLEAR,	/* 12 PTE read, then cleared */
+	DSTACK_PLANT_LOSE_IRQ,		/* 13 lost interrupt not delivered again */
+	DSTACK_PLANT_ONE_PF_STACK,	/* 14 #PF's stack not protected in an NMI */
+	DSTACK_PLANT_LOSE_CR2,		/* 15 CR2 not restored after #DB */
+	DSTACK_PLANT_NO_MARGIN,		/* 16 move a #PF to where its handler faults */
+	DSTACK_PLANT_ONLY_CURRENT,	/* 17 a fault on the next task's stack is not known */
 };
 
 /* debug.c */
@@ -104,6 +119,23 @@ bool kstack_reserve_low(void);
 bool kstack_refill_sleeping(void);
 int kstack_pool_init(void);
 void kstack_pool_show(struct seq_file *m);
+
+/* fault.c */
+#ifdef CONFIG_DYNAMIC_STACK_FAULT
+bool kstack_fault_init(void);
+bool kstack_fault_refill(bool privileged);
+int kstack_fault_prepare(unsigned int cpu);
+void kstack_fault_drain(unsigned int cpu);
+void kstack_fault_show(struct seq_file *m);
+int dstack_fill(struct dynamic_stack *ds, unsigned int from);
+#else
+static inline bool kstack_fault_init(void) { return true; }
+static inline bool kstack_fault_refill(bool privileged) { return true; }
+static inline int kstack_fault_prepare(unsigned int cpu) { return 0; }
+static inline void kstack_fault_drain(unsigned int cpu) { }
+static inline void kstack_fault_show(struct seq_file *m) { }
+static inline int dstack_fill(struct dynamic_stack *ds, unsigned int from) { return 0; }
+#endif
 
 /* collect.c */
 void kstack_queue(struct dynamic_stack *ds);

@@ -803,7 +803,7 @@ static int kstack_cpu_prepare(unsigned int cpu)
 		goto drain;
 	}
 	kthread_set_per_cpu(tsk, cpu);
-	err = dynamic_stack_keep(tsk);
+	err = dynamic_stack_keep(tsk) ?: kstack_fault_prepare(cpu);
 	if (err) {
 		kthread_stop(tsk);
 		goto drain;
@@ -817,6 +817,7 @@ drain:
 	pr_warn("no stack frames for CPU %u, it stays offline\n", cpu);
 	kstack_pool_set_online(pool, false);
 	kstack_pool_drain(pool);
+	kstack_fault_drain(cpu);
 	return err;
 }
 
@@ -833,6 +834,7 @@ static int kstack_cpu_dead(unsigned int cpu)
 	kthread_stop(pool->kstackd);
 	pool->kstackd = NULL;
 	kstack_pool_drain(pool);
+	kstack_fault_drain(cpu);
 	return 0;
 }
 
@@ -908,6 +910,7 @@ void kstack_pool_show(struct seq_file *m)
 			   READ_ONCE(kstack_overflow[node].nr));
 	seq_printf(m, "reserve: %lu of %lu\n", READ_ONCE(kstack_reserve.nr),
 		   kstack_reserve_target);
+	kstack_fault_show(m);
 }
 #endif
 

@@ -332,6 +332,7 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 		return -ENOMEM;
 
 	ds->keep = false;
+	ds->ensured = 0;
 	ds->deepest = DSTACK_PAGES - 1;
 	ds->unused = THREAD_SIZE;
 	ds->last_out = jiffies;
@@ -395,7 +396,7 @@ void dynamic_stack_free(struct task_struct *tsk)
 }
 
 struct keep_args {
-	struct page	*frame[DSTACK_MAX_NEED];
+	struct page	*frame[DSTACK_PAGES - 1];
 	unsigned int	nr;
 };
 
@@ -406,7 +407,7 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
 	struct keep_args *args = data;
 	unsigned int i;
 
-	if (!dstack_complete(ds)) {
+	if (ds->mapped != DSTACK_ALL) {
 		if (args->nr < DSTACK_PAGES - dstack_held(ds))
 			return false;
 		for (i = 0; i < DSTACK_PAGES; i++) {
@@ -427,7 +428,8 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
  *
  * For threads that must never have to wait for a frame. There is no way back.
  *
- * Context: process context; may sleep, unless @tsk is current.
+ * Context: process context; may sleep, unless @tsk is current and
+ * CONFIG_DYNAMIC_STACK_FAULT is off.
  * Return: 0, or -ENOMEM.
  */
 int dynamic_stack_keep(struct task_struct *tsk)
@@ -438,10 +440,11 @@ int dynamic_stack_keep(struct task_struct *tsk)
 	if (!dynamic_stack_managed(tsk))
 		return 0;
 	if (tsk == current) {
-		/* It runs, so it is complete. */
+		/* It runs, so it is complete, but for what comes by fault. */
 		tsk->dynamic_stack->keep = true;
+		err = dstack_fill(tsk->dynamic_stack, 0);
 		dstack_charge(tsk->dynamic_stack);
-		return 0;
+		return err;
 	}
 
 	while (!task_call_func(tsk, dstack_keep_func, &args)) {
@@ -460,6 +463,45 @@ int dynamic_stack_keep(struct task_struct *tsk)
 		dstack_charge(tsk->dynamic_stack);
 	return err;
 }
+
+/**
+ * dynamic_stack_ensure - make sure that so much of the stack remains
+ * @bytes: what the caller is going to use of its stack, from where it is now;
+ *	0: no more than what every task has
+ *
+ * The pages are there from now on and stay, until the task calls this again or
+ * exits; so what fails for want of memory fails here, and not by a fault later.
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -E2BIG if the stack is not that large; -ENOMEM.
+ */
+int dynamic_stack_ensure(unsigned long bytes)
+{
+	unsigned long low = current_stack_pointer - bytes;
+	struct dynamic_stack *ds = current->dynamic_stack;
+	unsigned int first;
+	int err;
+
+	might_sleep();
+	if (bytes > THREAD_SIZE || low < (unsigned long)task_stack_page(current))
+		return -E2BIG;
+	if (!dynamic_stack_managed(current))
+		return 0;
+	if (!bytes) {
+		WRITE_ONCE(ds->ensured, 0);
+		return 0;
+	}
+
+	/* First keep, then fill: what is filled must not be taken meanwhile. */
+	first = (low - ds->base) >> PAGE_SHIFT;
+	WRITE_ONCE(ds->ensured, DSTACK_PAGES - first);
+	err = dstack_fill(ds, first);
+	if (err)
+		WRITE_ONCE(ds->ensured, 0);
+	dstack_charge(ds);
+	return err;
+}
+EXPORT_SYMBOL_GPL(dynamic_stack_ensure);
 
 /**
  * dynamic_stack_fork - decide how a new task's stack is treated

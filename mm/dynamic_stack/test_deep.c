@@ -175,8 +175,13 @@ static int test_show(struct seq_file *m, void *unused)
 		return 0;
 	}
 	/* This task runs, so nobody else changes it. */
-	for (i = DSTACK_PAGES - 1; i >= 0; i--)
-		seq_printf(m, "%lx%c", page_to_pfn(ds->page[i]), i ? ' ' : '\n');
+	for (i = DSTACK_PAGES - 1; i >= 0; i--) {
+		if (ds->page[i])
+			seq_printf(m, "%lx", page_to_pfn(ds->page[i]));
+		else
+			seq_puts(m, "-");
+		seq_putc(m, i ? ' ' : '\n');
+	}
 	return 0;
 }
 DEFINE_SHOW_STORE_ATTRIBUTE(test);

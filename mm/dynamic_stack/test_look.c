@@ -61,9 +61,12 @@ static int scan(void)
 		return -EOPNOTSUPP;
 	/* It runs, so its pages stay where they are. */
 	for (i = 0; i < DSTACK_PAGES; i++) {
-		unsigned long *word = page_address(ds->page[i]);
+		unsigned long *word;
 		unsigned int used = 0;
 
+		if (!ds->page[i])
+			continue;
+		word = page_address(ds->page[i]);
 		for (n = 0; n < PAGE_SIZE / sizeof(*word); n++) {
 			used += !!READ_ONCE_NOCHECK(word[n]);
 			marks += READ_ONCE_NOCHECK(word[n]) >> 32 == DSTACK_TEST_MARK;

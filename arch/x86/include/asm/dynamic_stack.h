@@ -74,4 +74,33 @@ static inline void arch_dynamic_stack_cpu_online(void)
 static inline void arch_dynamic_stack_cpu_online(void) { }
 
 #endif /* CONFIG_DYNAMIC_STACK */
+
+struct pt_regs;
+
+#ifdef CONFIG_DYNAMIC_STACK_FAULT
+struct dynamic_stack_ist {
+	unsigned long	ist;
+	unsigned long	cr2;
+};
+
+/*
+ * For those who may interrupt a #PF on its stack, and then take one: NMI, #MC
+ * and the kernel's #DB.
+ */
+void dynamic_stack_ist_enter(struct dynamic_stack_ist *save, struct pt_regs *regs);
+void dynamic_stack_ist_exit(struct dynamic_stack_ist *save);
+
+bool arch_dynamic_stack_fault_supported(void);
+
+DECLARE_PER_CPU(unsigned long, dynamic_stack_redelivered);
+#ifdef CONFIG_DYNAMIC_STACK_DEBUG
+extern unsigned int dynamic_stack_hold, dynamic_stack_held;
+#endif
+#else
+struct dynamic_stack_ist { };
+
+static __always_inline void dynamic_stack_ist_enter(struct dynamic_stack_ist *save,
+						    struct pt_regs *regs) { }
+static __always_inline void dynamic_stack_ist_exit(struct dynamic_stack_ist *save) { }
+#endif
 #endif /* _ASM_X86_DYNAMIC_STACK_H */

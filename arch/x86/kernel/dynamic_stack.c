@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dynamic kernel stacks: page faults on a stack of their own.
+ *
+ * With pages of a stack missing, the CPU can't push a page fault's frame onto
+ * it. So #PF has an IST stack. It is left again at once: for the stack that was
+ * interrupted, unless that one lacks the page. The code here runs on the #PF
+ * stack with interrupts off, and is noinstr: nothing but an NMI, #MC or #DB may
+ * come while the stack is in use, and these move the stack's top before they
+ * can fault themselves.
+ *
+ * CR2 is as the fault left it: those three restore it, and a stack fault
+ * changes it for nobody who still needs it. That is why a #PF that is not a
+ * stack fault is moved to where its handler has room to read CR2 without one.
+ */
+#include <linux/entry-common.h>
+#include <linux/hardirq.h>
+#include <linux/kdebug.h>
+#include <linux/linkage.h>
+#include <linux/mm.h>
+#include <linux/sched/debug.h>
+
+#include <asm/apic.h>
+#include <asm/cpu_entry_area.h>
+#include <asm/desc.h>
+#include <asm/dynamic_stack.h>
+#include <asm/irq_stack.h>
+#include <asm/processor.h>
+#include <asm/special_insns.h>
+#include <asm/stacktrace.h>
+#include <asm/trap_pf.h>
+#include <asm/traps.h>
+#include <asm/tsc.h>
+
+#include "../../../mm/dynamic_stack/internal.h"
+
+/* The handler of a #PF reads CR2 before it has used so much of its stack. */
+#define PF_MARGIN	512
+
+#define PF_IST		cpu_tss_rw.x86_tss.ist[IST_INDEX_PF]
+
+asmlinkage __visible struct pt_regs *dynamic_stack_page_fault(struct pt_regs *regs);
+
+/* Interrupts that were lost and delivered again. */
+DEFINE_PER_CPU(unsigned long, dynamic_stack_redelivered);
+
+static __always_inline bool on_pf_stack(unsigned long addr)
+{
+	return addr - __this_cpu_ist_bottom_va(PF) < EXCEPTION_STKSZ;
+}
+
+/**
+ * dynamic_stack_ist_enter - the #PF stack may be in use, and may be needed again
+ * @save: for dynamic_stack_ist_exit()
+ * @regs: what was interrupted
+ *
+ * The next #PF comes below the one that was interrupted. Nests: what interrupts
+ * that one finds itself on the #PF stack again, and goes below it.
+ *
+ * Context: NMI, #MC or kernel #DB, on its own IST stack.
+ */
+noinstr void dynamic_stack_ist_enter(struct dynamic_stack_ist *save, struct pt_regs *regs)
+{
+	save->cr2 = read_cr2();
+	save->ist = 0;
+	if (!on_pf_stack(regs->sp) || dstack_planted(ONE_PF_STACK))
+		return;
+	save->ist = this_cpu_read(PF_IST);
+	this_cpu_write(PF_IST, ALIGN_DOWN(regs->sp, 16));
+}
+
+/**
+ * dynamic_stack_ist_exit - back to the #PF that was interrupted, if there was one
+ * @save: from dynamic_stack_ist_enter()
+ */
+noinstr void dynamic_stack_ist_exit(struct dynamic_stack_ist *save)
+{
+	if (save->ist)
+		this_cpu_write(PF_IST, save->ist);
+	/* A hypervisor may trap the write, so not for nothing. */
+	if (unlikely(save->cr2 != read_cr2()) && !dstack_planted(LOSE_CR2))
+		write_cr2(save->cr2);
+}
+
+/*
+ * An IRQ, exception, entry or boot stack, or the whole stack of a task: all are
+ * either mapped or not. Something else, a wild stack pointer say, must not be
+ * written to from here: another #PF would overwrite this one.
+ */
+static __always_inline bool mapped(unsigned long addr)
+{
+	unsigned long *table = __va(__native_read_cr3() & CR3_ADDR_MASK), entry;
+	int shift = pgtable_l5_enabled() ? 48 : 39;
+
+	if ((long)addr >= 0)
+		return false;
+	for (;; shift -= 9) {
+		entry = READ_ONCE(table[(addr >> shift) % PTRS_PER_PTE]);
+		if ((entry & (_PAGE_PRESENT | _PAGE_RW)) != (_PAGE_PRESENT | _PAGE_RW))
+			return false;
+		if (shift == PAGE_SHIFT || (entry & _PAGE_PSE))
+			return true;
+		table = __va(entry & PTE_PFN_MASK);
+	}
+}
+
+/* All pages of a stack from @low to below @high. */
+static __always_inline bool make_present(struct dynamic_stack *ds, unsigned long low,
+					 unsigned long high)
+{
+	unsigned int i = (low - ds->base) >> PAGE_SHIFT;
+	unsigned int last = (high - 1 - ds->base) >> PAGE_SHIFT;
+
+	for (; i <= last && i < DSTACK_PAGES; i++) {
+		if (!(ds->mapped & BIT(i)) && !dynamic_stack_fault_in(ds, i))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What follows runs on the #DF stack, where there is room. Should a #DF come
+ * meanwhile, nothing is lost by it that was not lost already.
+ */
+#define on_df_stack(func, regs, ds, address)				\
+	call_on_stack(__this_cpu_ist_top_va(DF) - sizeof(void *),	\
+		      func, ASM_CALL_ARG3, , [arg1] "r" (regs),		\
+		      [arg2] "r" (ds), [arg3] "r" (address))
+
+/* Page faults from here on come below what this CPU has on the #PF stack. */
+static __always_inline unsigned long ist_shift(void)
+{
+	unsigned long old = this_cpu_read(PF_IST);
+
+	this_cpu_write(PF_IST, ALIGN_DOWN(current_stack_pointer - 64, 16));
+	return old;
+}
+
+static noinstr void warn_deep(struct pt_regs *regs, struct dynamic_stack *ds,
+			      unsigned long address)
+{
+	irqentry_state_t state = irqentry_nmi_enter(regs);
+
+	instrumentation_begin();
+	dynamic_stack_warn_deep(regs, ds, address);
+	instrumentation_end();
+	irqentry_nmi_exit(regs, state);
+}
+
+/*
+ * The end, as a double fault would be: there is no stack that the frame could
+ * be moved to. @ds: it is a managed stack, and there is no frame for it.
+ */
+static noinstr void dead_end(struct pt_regs *regs, struct dynamic_stack *ds,
+			     unsigned long address)
+{
+	struct stack_info info;
+
+	irqentry_nmi_enter(regs);
+	instrumentation_begin();
+	if (ds) {
+		/* No trace: it would begin where the page is missing. */
+		pr_emerg("stack fault at %pS\n", (void *)regs->ip);
+		dynamic_stack_panic(ds, address);
+	}
+	/* In the words of handle_stack_overflow(). */
+	if (get_stack_guard_info((void *)address, &info)) {
+		pr_emerg("BUG: %s stack guard page was hit at %p (stack is %p..%p)\n",
+			 stack_type_name(info.type), (void *)address, info.begin, info.end);
+		die("stack guard page", regs, 0);
+	}
+	die("page fault without a stack", regs, regs->orig_ax);
+	panic("page fault without a stack");
+	instrumentation_end();
+}
+
+/* The vector in service, or 0. A lone one: interrupts are off since. */
+static __always_inline unsigned int vector_in_service(void)
+{
+	int i;
+
+	for (i = 7; i > 0; i--) {
+		u32 isr;
+
+		if (x2apic_mode)
+			isr = __rdmsr(APIC_BASE_MSR + (APIC_ISR >> 4) + i);
+		else
+			asm volatile("movl %1, %0" : "=r" (isr)
+				     : "m" (*(volatile u32 *)(APIC_BASE + APIC_ISR + i * 0x10)));
+		if (isr)
+			return i * 32 + 31 - __builtin_clz(isr);
+	}
+	return 0;
+}
+
+/*
+ * A stack fault with interrupts on, in the 40 bytes where an interrupt's frame
+ * would be: it may have been the CPU that pushed it. Then the local APIC has
+ * handed over the vector, and considers it to be in service; to return from the
+ * fault would not bring it back, and would leave it so for ever. Nothing else
+ * can be in service here: interrupts are on, on a task's stack, and handlers
+ * write EOI before they turn interrupts on or leave the IRQ stack.
+ *
+ * So do what the CPU was about to do: push the frame, and go on at the handler,
+ * which writes EOI as always. That is right for edge and level alike, and needs
+ * no IPI. If it was an exception's frame that the CPU pushed, or an instruction
+ * that wrote there, then it is executed again.
+ */
+static __always_inline bool deliver_again(struct pt_regs *regs, struct dynamic_stack *ds,
+					  unsigned long address)
+{
+	unsigned long *frame = (unsigned long *)ALIGN_DOWN(regs->sp, 16) - 5;
+	const gate_desc *gate;
+	struct desc_ptr idt;
+	unsigned int vector;
+
+	if (!(regs->flags & X86_EFLAGS_IF) || !(regs->orig_ax & X86_PF_WRITE) ||
+	    address - (unsigned long)frame >= 5 * sizeof(*frame))
+		return true;
+	vector = vector_in_service();
+	if (!vector || dstack_planted(LOSE_IRQ))
+		return true;
+	if ((unsigned long)frame < ds->base || !make_present(ds, (unsigned long)frame, regs->sp))
+		return false;
+
+	frame[0] = regs->ip;
+	frame[1] = regs->cs;
+	frame[2] = regs->flags;
+	frame[3] = regs->sp;
+	frame[4] = regs->ss;
+
+	asm volatile("sidt %0" : "=m" (idt));
+	gate = (const gate_desc *)idt.address + vector;
+	regs->ip = gate->offset_low | (unsigned long)gate->offset_middle << 16 |
+		   (unsigned long)gate->offset_high << 32;
+	regs->cs = __KERNEL_CS;
+	regs->flags &= ~(X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_NT | X86_EFLAGS_RF);
+	regs->sp = (unsigned long)frame;
+	raw_cpu_inc(dynamic_stack_redelivered);
+	return true;
+}
+
+#ifdef CONFIG_DYNAMIC_STACK_DEBUG
+/*
+ * For tests: a CPU that takes a kernel's #PF holds on the #PF stack until what
+ * the test lets happen there has happened.
+ */
+unsigned int dynamic_stack_hold;	/* which CPU: its number + 1 */
+unsigned int dynamic_stack_held;
+
+static __always_inline void hold(void)
+{
+	u64 end;
+
+	if (likely(READ_ONCE(dynamic_stack_hold) != raw_smp_processor_id() + 1))
+		return;
+	WRITE_ONCE(dynamic_stack_held, 1);
+	end = rdtsc() + (1ULL << 35);
+	while (READ_ONCE(dynamic_stack_hold) && rdtsc() < end)
+		cpu_relax();
+	WRITE_ONCE(dynamic_stack_held, 0);
+}
+#else
+static __always_inline void hold(void) { }
+#endif
+
+/**
+ * dynamic_stack_page_fault - what is to be done with a #PF of the kernel
+ * @regs: on the #PF stack
+ *
+ * Return: where @regs have been moved to, for the handler of page faults; %NULL
+ * if it was a stack fault, and @regs are to be returned to.
+ */
+noinstr struct pt_regs *dynamic_stack_page_fault(struct pt_regs *regs)
+{
+	unsigned long address = read_cr2(), sp = regs->sp, low;
+	struct dynamic_stack *ds;
+	struct pt_regs *moved;
+
+	/* Early: the gate has no IST stack yet. */
+	if (!on_pf_stack((unsigned long)regs))
+		return regs;
+	hold();
+
+	ds = dynamic_stack_at(sp);
+	if (dstack_planted(ONLY_CURRENT) && ds != current->dynamic_stack)
+		ds = NULL;
+
+	/* Kernel mode, not present, not an instruction: on the stack in use? */
+	if (ds && !(regs->orig_ax & ~X86_PF_WRITE) && address - ds->base < THREAD_SIZE) {
+		if (!dynamic_stack_fault_in(ds, (address - ds->base) >> PAGE_SHIFT))
+			goto empty;
+		if (address - ds->base < THREAD_SIZE - DSTACK_PROMISED * PAGE_SIZE) {
+			unsigned long ist = ist_shift();
+
+			on_df_stack(warn_deep, regs, ds, address);
+			this_cpu_write(PF_IST, ist);
+		}
+		if (!deliver_again(regs, ds, address))
+			goto empty;
+		return NULL;
+	}
+
+	/*
+	 * To where the CPU would have pushed it. Not to this stack itself: then
+	 * the code here has faulted, and what it was called for is overwritten.
+	 */
+	moved = (struct pt_regs *)ALIGN_DOWN(sp, 16) - 1;
+	if (likely(ds)) {
+		low = (unsigned long)moved - (dstack_planted(NO_MARGIN) ? 0 : PF_MARGIN);
+		if (unlikely(low < ds->base)) {
+			low = (unsigned long)moved;
+			if (low < ds->base)
+				goto no_stack;
+		}
+		if (unlikely(ds->mapped != DSTACK_ALL) && !make_present(ds, low, sp)) {
+			address = low;
+			goto empty;
+		}
+	} else if (on_pf_stack(sp) || !mapped((unsigned long)moved) ||
+		   !mapped((unsigned long)(moved + 1) - 1)) {
+		goto no_stack;
+	}
+	*moved = *regs;
+	return moved;
+
+no_stack:
+	/* Where a push would have gone: the guard page, most likely. */
+	address = (unsigned long)moved;
+	ds = NULL;
+empty:
+	ist_shift();
+	on_df_stack(dead_end, regs, ds, address);
+	unreachable();
+}
+
+/**
+ * arch_dynamic_stack_fault_supported - can stack faults be taken here?
+ *
+ * With FRED, #PF has no IST stack. An interrupt that comes through an 8259 is
+ * not seen in the local APIC, and would get lost.
+ *
+ * Return: true if so.
+ */
+bool __init arch_dynamic_stack_fault_supported(void)
+{
+	return !cpu_feature_enabled(X86_FEATURE_FRED) && boot_cpu_has(X86_FEATURE_APIC) &&
+	       apic_intr_mode == APIC_SYMMETRIC_IO;
+}
