@@ -30,6 +30,7 @@ for o in $objects; do
 	mm/kmemleak.o) config=DEBUG_KMEMLEAK ;;
 	arch/x86/kernel/unwind_frame.o) config=UNWINDER_FRAME_POINTER ;;
 	arch/x86/kernel/unwind_guess.o) config=UNWINDER_GUESS ;;
+	arch/x86/kernel/cpu/mce/core.o) config=X86_MCE ;;
 	*) config= ;;
 	esac
 	if [ -n "$config" ] && ! grep -q "^CONFIG_$config=y" "$BUILD/kernel-off/.config"; then

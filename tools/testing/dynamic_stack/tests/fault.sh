@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# For the tests of the fault path: one kernel for all of them, and the ways in
+# which they run it. Sourced after `set -euo pipefail`.
+. "$TOOLS/tests/lib.sh"
+
+name=$(basename "$0" .sh)
+kernel=$BUILD/kernel-fault
+consoles=$BUILD/log/check/fault-ist-$name
+
+# Once for a run of `check`, which is the parent
+stamp=$BUILD/.fault-built-by-$PPID
+if [ ! -e "$stamp" ]; then
+	"$TOOLS/build-kernel" --name fault --config fault
+	rm -f "$BUILD"/.fault-built-by-*
+	touch "$stamp"
+fi
+
+GUEST='
+p=/sys/module/dynamic_stack/parameters
+f=/sys/kernel/debug/dynamic_stack_fault
+t=/sys/kernel/debug/dynamic_stack_test
+count() { sed -n "s/^$1 //p" /proc/vmstat; }
+was() { sed -n "s/^$1 //p" $f; }
+die() { echo "@@ $*"; cat $f; exit 1; }
+'
+
+# guest STATUS LABEL "COMMAND LINE" "COMMANDS" [options of vm]: boot, run, and
+# end with this status. $CONSOLE has what was printed.
+guest() {
+	local status=$1 label=$2 append=$3 commands=$4
+	shift 4
+	CONSOLE=$consoles-$label.console
+	expect_status "$status" "$TOOLS/vm" --kernel "$kernel/arch/x86/boot/bzImage" \
+		--label "fault/ist/$name $label" --log "$CONSOLE" --timeout 120 --smp 2 --mem 512M \
+		--append "dynamic_stack=on $append" "$@" --cmd "$GUEST $commands"
+}
+
+# What the guest printed last about KEY
+result() {
+	sed -n "s/^@@ $1 //p" "$CONSOLE" | tail -n 1
+}

@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# limit: 900
+# needs: guest
+# Stacks that only grow, by fault: one page at fork, nothing taken back, as in
+# RFC v1 and v2. Then the hardest: pages come by fault, and go at each switch.
+# The scheduler's stress, and what checks the data on stacks.
+set -euo pipefail
+. "$(dirname "$0")/../../fault.sh"
+
+stress='
+for s in sleepers remote_writes accounting; do
+	/selftests/$s; status=$?
+	case $s-$1 in sleepers-never) ;; *) [ $status = 0 ] || die "$s failed" ;; esac
+done
+for i in 1 2 3 4 5 6; do
+	while [ ! -e /tmp/stop ]; do
+		echo "remote 11000 $((i * 9))" >$t || { echo "@@ data lost"; touch /tmp/bad; }
+		echo "sleep 7000 $((i * 5))" >$t || { echo "@@ data lost"; touch /tmp/bad; }
+	done &
+done
+stress-ng --temp-path /tmp --timeout 30 --fork 1 --pthread 1 --pthread-max 32 --futex 1 --poll 1 \
+	--pipe 1 --clone 1 --switch 1 --epoll 1 --eventfd 1 --mq 1 --mmap 1 --mmap-bytes 8M || die "stress-ng failed"
+touch /tmp/stop
+wait
+[ ! -e /tmp/bad ] || exit 1
+echo "@@ faults $(count kstack_fault)"
+echo "@@ park $(count kstack_park)"
+grep -E "kstack|nr_kstack" /proc/vmstat
+cat /sys/kernel/debug/dynamic_stack/summary /sys/kernel/debug/dynamic_stack/pools
+[ $(count kstack_fault) -gt 100 ] || die "only $(count kstack_fault) faults"
+'
+guest 0 never 'dynamic_stack.populate=1 dynamic_stack.reclaim=never' "set -- never; $stress
+[ \$(count kstack_park) = 0 ] || die 'stacks are shrunk'" --stress
+never=$(result faults)
+guest 0 switch 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "set -- switch; $stress" --stress
+echo "note: $never faults when stacks only grow, $(result faults) when they shrink at each switch"

@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# limit: 600
+# needs: guest
+# With what is promised as it is by default, no stack fault is ever taken: not
+# without the fault path, nor with it.
+set -euo pipefail
+. "$(dirname "$0")/../../fault.sh"
+
+load='
+for s in sleepers remote_writes zeroing accounting; do
+	/selftests/$s || die "$s failed"
+done
+stress-ng --temp-path /tmp --timeout 15 --fork 1 --pthread 1 --pthread-max 32 --futex 1 --poll 1 \
+	--pipe 1 --switch 1 --mmap 1 --mmap-bytes 8M || die "stress-ng failed"
+[ $(count kstack_populate) -gt 100 ] || die "only $(count kstack_populate) populations"
+[ $(count kstack_fault) = 0 ] || die "$(count kstack_fault) stack faults"
+'
+guest 0 with '' "$load" --stress
+kernel=$BUILD/kernel-guest
+guest 0 without '' "$load" --stress

@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# limit: 600
+# needs: guest
+# A task wakes up with its stack pointer near a missing page, so that the switch
+# faults on its stack while the CPU's current task is still the previous one.
+# Without a look at the next task's stack (planted), the kernel dies of that.
+set -euo pipefail
+. "$(dirname "$0")/../../fault.sh"
+
+window='
+# Whom the switch comes from: their FPU registers are saved in between
+for i in 1 2; do while :; do :; done & done
+echo window 128 >$f || die "window: $?"
+cat $f
+[ $(was rounds) = 128 ] || die "only $(was rounds) rounds"
+n=$(sed -n "s/.* window \([0-9]*\).*/\1/p" /sys/kernel/debug/dynamic_stack/pools | awk "{ n += \$1 } END { print n }")
+echo "@@ window $n"
+'
+guest 0 plain 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "$window"
+n=$(result window)
+[ "$n" -gt 0 ] || fail "no fault came before the CPU knew its task"
+guest 2 planted 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "echo $((1 << 17)) >\$p/plant; $window"
+echo "note: $n faults before the CPU knew its task; without the look: $(grep -m1 -oE 'BUG: .*|Oops: .*|Kernel panic.*' "$CONSOLE")"
