@@ -650,6 +650,64 @@ static uint64_t run_pair(uint64_t nr, uint64_t *spent)
 	return nr;
 }
 
+/* Pages that are not there: read ones, so that none has to be cleared. */
+#define FAULT_PAGES	512
+static char *fault_area;
+
+static int setup_fault(void)
+{
+	fault_area = mmap(NULL, FAULT_PAGES * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return fault_area == MAP_FAILED ? -1 : 0;
+}
+
+static void teardown_fault(void)
+{
+	munmap(fault_area, FAULT_PAGES * 4096);
+}
+
+static void *fault_page(uint64_t i)
+{
+	/* The page tables stay. */
+	if (!(i % FAULT_PAGES) && madvise(fault_area, FAULT_PAGES * 4096, MADV_DONTNEED))
+		fail("madvise");
+	return fault_area + i % FAULT_PAGES * 4096;
+}
+
+static uint64_t run_fault_user(uint64_t nr, uint64_t *spent)
+{
+	uint64_t i;
+
+	(void)spent;
+	for (i = 0; i < nr; i++)
+		*(volatile char *)fault_page(i);
+	return nr;
+}
+
+/* The kernel reads 24 bytes, which are 0, and doesn't like them. */
+static uint64_t run_fault_copy(uint64_t nr, uint64_t *spent)
+{
+	uint64_t i;
+
+	(void)spent;
+	for (i = 0; i < nr; i++) {
+		if (syscall(SYS_sigaltstack, fault_page(i), NULL) != -1 || errno != ENOMEM)
+			fail("sigaltstack");
+	}
+	return nr;
+}
+
+static uint64_t run_fault_fixup(uint64_t nr, uint64_t *spent)
+{
+	uint64_t i;
+
+	(void)spent;
+	for (i = 0; i < nr; i++) {
+		if (syscall(SYS_sigaltstack, 16, NULL) != -1 || errno != EFAULT)
+			fail("sigaltstack");
+	}
+	return nr;
+}
+
 const struct op ops[] = {
 	{ "control-syscall", "getppid()", NULL, run_syscall, NULL },
 	{ "switch-pipe", "a byte to another process and back, 2 switches",
@@ -683,6 +741,11 @@ const struct op ops[] = {
 	{ "clone-vm", "clone(CLONE_VM), exit, wait", NULL, run_clone, NULL },
 	{ "fork-exit", "fork, exit, wait", NULL, run_fork, NULL },
 	{ "fork-exec", "fork, exec, exit, wait", NULL, run_exec, NULL },
+	{ "fault-user", "a page fault of a program", setup_fault, run_fault_user, teardown_fault },
+	{ "fault-copy", "a page fault of the kernel on a program's memory",
+	  setup_fault, run_fault_copy, teardown_fault },
+	{ "fault-fixup", "a page fault of the kernel at no one's address: an exception table's fixup",
+	  NULL, run_fault_fixup, NULL },
 };
 
 const unsigned int nr_ops = sizeof(ops) / sizeof(*ops);
