@@ -24,6 +24,7 @@
 #include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
 #include <asm/dynamic_stack.h>
+#include <asm/hypervisor.h>
 #include <asm/irq_stack.h>
 #include <asm/processor.h>
 #include <asm/special_insns.h>
@@ -337,13 +338,15 @@ empty:
 /**
  * arch_dynamic_stack_fault_supported - can stack faults be taken here?
  *
- * With FRED, #PF has no IST stack. An interrupt that comes through an 8259 is
- * not seen in the local APIC, and would get lost.
+ * With FRED, #PF has no IST stack. An interrupt that is not in service at the
+ * local APIC would get lost: that is so if it comes through an 8259, and with
+ * hypervisors that hand over interrupts with an EOI of their own.
  *
  * Return: true if so.
  */
 bool __init arch_dynamic_stack_fault_supported(void)
 {
 	return !cpu_feature_enabled(X86_FEATURE_FRED) && boot_cpu_has(X86_FEATURE_APIC) &&
-	       apic_intr_mode == APIC_SYMMETRIC_IO;
+	       apic_intr_mode == APIC_SYMMETRIC_IO &&
+	       (hypervisor_is_type(X86_HYPER_NATIVE) || hypervisor_is_type(X86_HYPER_KVM));
 }
