@@ -39,5 +39,5 @@ guest() {
 
 # What the guest printed last about KEY
 result() {
-	sed -n "s/^@@ $1 //p" "$CONSOLE" | tail -n 1
+	tr -d '\r' <"$CONSOLE" | sed -n "s/^@@ $1 //p" | tail -n 1
 }

@@ -48,6 +48,7 @@ static bool balanced(char *why, size_t size)
 	f = fopen(DEBUGFS "pools", "r");
 	while (f && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "cpu %*d: frames %ld", &n) == 1 ||
+		    sscanf(line, "cpu %*d: fault reserve %ld", &n) == 1 ||
 		    sscanf(line, "node %*d: overflow %ld", &n) == 1 ||
 		    sscanf(line, "reserve: %ld", &n) == 1)
 			pool_sum += n;
