@@ -33,7 +33,7 @@ guest() {
 	shift 4
 	CONSOLE=$consoles-$label.console
 	expect_status "$status" "$TOOLS/vm" --kernel "$kernel/arch/x86/boot/bzImage" \
-		--label "fault/ist/$name $label" --log "$CONSOLE" --timeout 120 --smp 2 --mem 512M \
+		--label "fault/ist/$name $label" --log "$CONSOLE" --timeout 240 --smp 2 --mem 512M \
 		--append "dynamic_stack=on $append" "$@" --cmd "$GUEST $commands"
 }
 

@@ -8,14 +8,15 @@ set -euo pipefail
 . "$(dirname "$0")/../../fault.sh"
 
 load='
-for s in sleepers remote_writes zeroing accounting; do
+for s in "$@"; do
 	/selftests/$s || die "$s failed"
 done
-stress-ng --temp-path /tmp --timeout 15 --fork 1 --pthread 1 --pthread-max 32 --futex 1 --poll 1 \
+stress-ng --temp-path /tmp --timeout 10 --fork 1 --pthread 1 --pthread-max 32 --futex 1 --poll 1 \
 	--pipe 1 --switch 1 --mmap 1 --mmap-bytes 8M || die "stress-ng failed"
 [ $(count kstack_populate) -gt 100 ] || die "only $(count kstack_populate) populations"
 [ $(count kstack_fault) = 0 ] || die "$(count kstack_fault) stack faults"
 '
-guest 0 with '' "$load" --stress
+# The test "sleepers" goes as deep as there is address space
+guest 0 with '' "set -- remote_writes zeroing accounting; $load" --stress
 kernel=$BUILD/kernel-guest
-guest 0 without '' "$load" --stress
+guest 0 without '' "set -- sleepers; $load" --stress

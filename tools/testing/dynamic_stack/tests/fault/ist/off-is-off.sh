@@ -17,7 +17,7 @@ list="$list arch/x86/mm/fault.o arch/x86/entry/entry_64_compat.o arch/x86/kernel
 tree=$BUILD/linux-nofault
 [ -e "$tree/.git" ] || {
 	git -C "$linux" worktree prune
-	git -C "$linux" worktree add -f --detach "$tree" "$first^"
+	git -C "$linux" worktree add -q -f --detach "$tree" "$first^"
 }
 git -C "$tree" checkout -q --detach "$first^"
 for side in nofault:$tree fault-off:$linux; do
