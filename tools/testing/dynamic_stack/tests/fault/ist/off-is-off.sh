@@ -25,8 +25,9 @@ for side in nofault:$tree fault-off:$linux; do
 	"$TOOLS/build-kernel" --name "${side%%:*}" --tree "${side#*:}" --no-config --targets "$(tr '\n' ' ' <<<"$list")"
 done
 
+# The compiler numbers some symbols, from 0 in each file
 code() {
-	objdump -dr --no-show-raw-insn "$1" | sed '1,3d'
+	objdump -dr --no-show-raw-insn "$1" | sed -e '1,3d' -e 's/\(__UNIQUE_ID_[A-Za-z_]*\)[0-9]*/\1/g'
 }
 compared=0
 for o in $list; do
