@@ -18,5 +18,6 @@ stress-ng --temp-path /tmp --timeout 10 --fork 1 --pthread 1 --pthread-max 32 --
 '
 # The test "sleepers" goes as deep as there is address space
 guest 0 with '' "set -- remote_writes zeroing accounting; $load" --stress
+# shellcheck disable=SC2034 # for guest
 kernel=$BUILD/kernel-guest
 guest 0 without '' "set -- sleepers; $load" --stress
