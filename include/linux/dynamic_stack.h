@@ -238,6 +238,7 @@ static __always_inline void dynamic_stack_switched_out(struct task_struct *prev)
 		__dynamic_stack_switched_out(prev);
 }
 
+bool dynamic_stack_privileged(struct task_struct *tsk);
 bool dynamic_stack_runnable(struct task_struct *tsk);
 struct task_struct *dynamic_stack_refiller(int cpu);
 struct task_struct *dynamic_stack_collector(void);

@@ -4,7 +4,6 @@
  * can't have its whole stack.
  */
 #include <linux/mmu_context.h>
-#include <linux/oom.h>
 
 #include "sched.h"
 #include "dynamic_stack.h"
@@ -28,9 +27,9 @@ static bool throttled(struct task_struct *tsk)
 
 /*
  * @tsk is in one of this CPU's queues. With core scheduling it must not run
- * beside a sibling's task with another cookie. A kernel thread, and an OOM
- * victim, may use frames that the starved task was refused. *@ask: one that
- * does not get them is enough; nearly all sleepers need the same number.
+ * beside a sibling's task with another cookie. A privileged one may use frames
+ * that the starved task was refused. *@ask: one that does not get them is
+ * enough; nearly all sleepers need the same number.
  */
 static bool can_run(struct task_struct *tsk, bool *ask)
 {
@@ -38,7 +37,7 @@ static bool can_run(struct task_struct *tsk, bool *ask)
 		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
-	if (!*ask || !((tsk->flags & PF_KTHREAD) || tsk_is_oom_victim(tsk)))
+	if (!*ask || !dynamic_stack_privileged(tsk))
 		return false;
 	*ask = dynamic_stack_reserve(tsk);
 	return *ask;

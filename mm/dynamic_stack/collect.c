@@ -608,23 +608,6 @@ static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_c
 }
 
 #ifdef CONFIG_SYSCTL
-static DEFINE_MUTEX(kstack_marks_mutex);
-
-/* One at a time: each mark is the limit of the other. */
-static int kstack_marks_handler(const struct ctl_table *table, int write,
-				void *buffer, size_t *lenp, loff_t *ppos)
-{
-	int err;
-
-	mutex_lock(&kstack_marks_mutex);
-	err = proc_douintvec_minmax(table, write, buffer, lenp, ppos);
-	mutex_unlock(&kstack_marks_mutex);
-	return err;
-}
-
-static const unsigned int pool_low_min = 3 * DSTACK_MAX_NEED;
-static const unsigned int pool_high_max = POOL_CAPACITY;
-
 static struct ctl_table kstack_sysctls[] = {
 	{
 		.procname	= "dynamic_stack_collect_period_ms",
@@ -639,24 +622,6 @@ static struct ctl_table kstack_sysctls[] = {
 		.maxlen		= sizeof(kstack_collect_sleep),
 		.mode		= 0644,
 		.proc_handler	= proc_douintvec,
-	},
-	{
-		.procname	= "dynamic_stack_pool_low",
-		.data		= &kstack_pool_low,
-		.maxlen		= sizeof(kstack_pool_low),
-		.mode		= 0644,
-		.proc_handler	= kstack_marks_handler,
-		.extra1		= (void *)&pool_low_min,
-		.extra2		= &kstack_pool_high,
-	},
-	{
-		.procname	= "dynamic_stack_pool_high",
-		.data		= &kstack_pool_high,
-		.maxlen		= sizeof(kstack_pool_high),
-		.mode		= 0644,
-		.proc_handler	= kstack_marks_handler,
-		.extra1		= &kstack_pool_low,
-		.extra2		= (void *)&pool_high_max,
 	},
 };
 #endif

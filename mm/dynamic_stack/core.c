@@ -93,11 +93,17 @@ unsigned long dstack_vm_event(enum vm_event_item item)
 	return max(nr, 0L);
 }
 
-/*
- * Who may use the last frames of a pool: tasks that memory reclaim, and so
- * the refilling of the pool itself, may have to wait for.
+/**
+ * dynamic_stack_privileged - may a task use the last frames of a pool?
+ * @tsk: a task
+ *
+ * Those may that memory reclaim, and so the refilling of the pool itself, may
+ * have to wait for.
+ *
+ * Context: any; the runqueue lock keeps @tsk from running elsewhere.
+ * Return: true if it may.
  */
-static bool dstack_privileged(struct task_struct *tsk)
+bool dynamic_stack_privileged(struct task_struct *tsk)
 {
 	/* Only the task writes them, preempted half-way at most: old or new. */
 	if (data_race(tsk->flags) & (PF_KTHREAD | PF_MEMALLOC))
@@ -127,7 +133,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 		return true;
 	/* None if it was reserved for, and then another task was preferred. */
 	need = dstack_lacks(ds);
-	if (!kstack_fault_refill(dstack_privileged(next))) {
+	if (!kstack_fault_refill(dynamic_stack_privileged(next))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
 		return false;
@@ -135,7 +141,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	if (!need)
 		return true;
 
-	if (!kstack_pool_take(frame, need, dstack_privileged(next))) {
+	if (!kstack_pool_take(frame, need, dynamic_stack_privileged(next))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
 		return dstack_planted(HALF);

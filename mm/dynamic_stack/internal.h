@@ -105,7 +105,6 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp);
 
 /* pool.c */
 #define POOL_CAPACITY	256
-extern unsigned int kstack_pool_low, kstack_pool_high;
 struct page *kstack_frame_alloc(int node, gfp_t gfp);
 void kstack_frame_free(struct page *page);
 bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged);

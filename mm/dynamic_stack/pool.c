@@ -21,9 +21,11 @@
 #include <linux/hrtimer.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/sysctl.h>
 #include <linux/topology.h>
 
 #include "internal.h"
@@ -35,8 +37,8 @@
 /* Frames that kstackd allocates at once: enough for a CPU that starves. */
 #define FILL_BATCH		((unsigned int)(4 * DSTACK_MAX_NEED))
 
-unsigned int kstack_pool_low __read_mostly = 8 * DSTACK_MAX_NEED;
-unsigned int kstack_pool_high __read_mostly = 24 * DSTACK_MAX_NEED;
+static unsigned int kstack_pool_low __read_mostly = 8 * DSTACK_MAX_NEED;
+static unsigned int kstack_pool_high __read_mostly = 16 * DSTACK_MAX_NEED;
 
 /**
  * struct kstack_pool - a CPU's frames
@@ -855,6 +857,46 @@ static int kstack_cpu_offline(unsigned int cpu)
 	return 0;
 }
 
+#ifdef CONFIG_SYSCTL
+static DEFINE_MUTEX(kstack_marks_mutex);
+
+/* One at a time: each mark is the limit of the other. */
+static int kstack_marks_handler(const struct ctl_table *table, int write,
+				void *buffer, size_t *lenp, loff_t *ppos)
+{
+	int err;
+
+	mutex_lock(&kstack_marks_mutex);
+	err = proc_douintvec_minmax(table, write, buffer, lenp, ppos);
+	mutex_unlock(&kstack_marks_mutex);
+	return err;
+}
+
+static const unsigned int pool_low_min = 3 * DSTACK_MAX_NEED;
+static const unsigned int pool_high_max = POOL_CAPACITY;
+
+static struct ctl_table kstack_pool_sysctls[] = {
+	{
+		.procname	= "dynamic_stack_pool_low",
+		.data		= &kstack_pool_low,
+		.maxlen		= sizeof(kstack_pool_low),
+		.mode		= 0644,
+		.proc_handler	= kstack_marks_handler,
+		.extra1		= (void *)&pool_low_min,
+		.extra2		= &kstack_pool_high,
+	},
+	{
+		.procname	= "dynamic_stack_pool_high",
+		.data		= &kstack_pool_high,
+		.maxlen		= sizeof(kstack_pool_high),
+		.mode		= 0644,
+		.proc_handler	= kstack_marks_handler,
+		.extra1		= &kstack_pool_low,
+		.extra2		= (void *)&pool_high_max,
+	},
+};
+#endif
+
 int __init kstack_pool_init(void)
 {
 	unsigned int cpu;
@@ -885,6 +927,9 @@ int __init kstack_pool_init(void)
 		kstack_list_add(&kstack_reserve, page);
 	}
 
+#ifdef CONFIG_SYSCTL
+	register_sysctl_init("vm", kstack_pool_sysctls);
+#endif
 	err = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "mm/dynamic_stack:prepare",
 				kstack_cpu_prepare, kstack_cpu_dead);
 	if (err < 0)
