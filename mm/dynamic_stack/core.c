@@ -265,7 +265,9 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 	if (WARN_ON_ONCE(sp < ds->base || sp >= ds->base + THREAD_SIZE))
 		return;
 
-	first = min((sp - ds->base) >> PAGE_SHIFT, DSTACK_PAGES - ds->ensured);
+	first = (sp - ds->base) >> PAGE_SHIFT;
+	if (!dstack_planted(TAKE_ENSURED))
+		first = min(first, (unsigned int)DSTACK_PAGES - ds->ensured);
 	if (dstack_planted(ABOVE_SP) && first < DSTACK_PAGES - 1)
 		first++;
 

@@ -320,3 +320,7 @@ bool __init kstack_fault_init(void)
 			pages, DSTACK_PAGES, fault_slots);
 	return true;
 }
+
+#ifdef CONFIG_DYNAMIC_STACK_FAULT_KUNIT_TEST
+#include "fault_test.c"
+#endif

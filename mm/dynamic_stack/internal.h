@@ -68,6 +68,7 @@ enum dynamic_stack_plant {
 	DSTACK_PLANT_LOSE_CR2,		/* 15 CR2 not restored after #DB */
 	DSTACK_PLANT_NO_MARGIN,		/* 16 move a #PF to where its handler faults */
 	DSTACK_PLANT_ONLY_CURRENT,	/* 17 a fault on the next task's stack is not known */
+	DSTACK_PLANT_TAKE_ENSURED,	/* 18 park pages that were ensured */
 };
 
 /* debug.c */

@@ -9,9 +9,9 @@
  * echo "copy N" > dynamic_stack_fault
  *	N times, with the stack pointer at other distances from the edge: read a
  *	page of user memory that is not present
- * echo "nmi N", echo "db N" > dynamic_stack_fault
- *	N times: an NMI, or a #DB, comes while a stack fault, or the fault on
- *	a user page, is on the #PF stack, and takes a page fault itself
+ * echo "nmi N", echo "db N", echo "mc N" > dynamic_stack_fault
+ *	N times: an NMI, a #DB, or a #MC, comes while a stack fault, or the fault
+ *	on a user page, is on the #PF stack, and takes a page fault itself
  * echo "window N" > dynamic_stack_fault
  *	sleep N times with the stack pointer so near to the edge that some wake-ups
  *	fault before the CPU knows which task it runs; it helps if the previous
@@ -33,6 +33,7 @@
 #include <linux/hrtimer.h>
 #include <linux/hw_breakpoint.h>
 #include <linux/init.h>
+#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/nmi.h>
@@ -43,6 +44,7 @@
 #include <linux/uaccess.h>
 
 #include <asm/apic.h>
+#include <asm/mce.h>
 #include <asm/nmi.h>
 #include <asm/tlbflush.h>
 
@@ -338,11 +340,12 @@ static int nmi_sender(void *unused)
 	return 0;
 }
 
-static int nested_rounds(unsigned int rounds, const u8 __user *user)
+static int nested_rounds(unsigned int rounds, const u8 __user *user, int (*arm)(void))
 {
 	unsigned int i;
+	int err = 0;
 
-	for (i = 0; i < rounds; i++) {
+	for (i = 0; i < rounds && !err; i++) {
 		struct edge edge = {
 			.op = i & 1 ? EDGE_READ : EDGE_PUSH, .above = 2048,
 			.user = user + i * PAGE_SIZE,
@@ -351,15 +354,19 @@ static int nested_rounds(unsigned int rounds, const u8 __user *user)
 		/* On one CPU, but the fault on the user page may sleep. */
 		migrate_disable();
 		evict();
-		WRITE_ONCE(dynamic_stack_hold, raw_smp_processor_id() + 1);
-		at_edge(&edge);
-		WRITE_ONCE(dynamic_stack_hold, 0);
+		if (arm)
+			err = arm();
+		if (!err) {
+			WRITE_ONCE(dynamic_stack_hold, raw_smp_processor_id() + 1);
+			at_edge(&edge);
+			WRITE_ONCE(dynamic_stack_hold, 0);
+			seen.wrong += !edge.ok;
+			seen.rounds++;
+		}
 		migrate_enable();
-		seen.wrong += !edge.ok;
-		seen.rounds++;
 		refill();
 	}
-	return 0;
+	return err;
 }
 
 static int nmi(unsigned int rounds, const u8 __user *user)
@@ -378,7 +385,7 @@ static int nmi(unsigned int rounds, const u8 __user *user)
 	if (IS_ERR(sender)) {
 		err = PTR_ERR(sender);
 	} else {
-		err = nested_rounds(rounds, user);
+		err = nested_rounds(rounds, user, NULL);
 		kthread_stop(sender);
 	}
 	unregister_nmi_handler(NMI_LOCAL, "dynamic_stack");
@@ -398,10 +405,55 @@ static int db(unsigned int rounds, const u8 __user *user)
 	event = register_wide_hw_breakpoint(&attr, nested_db, NULL);
 	if (IS_ERR_PCPU(event))
 		return PTR_ERR_PCPU(event);
-	err = nested_rounds(rounds, user);
+	err = nested_rounds(rounds, user, NULL);
 	unregister_wide_hw_breakpoint(event);
 	return err;
 }
+
+#if defined(CONFIG_X86_MCE) && defined(CONFIG_KPROBES)
+/* An error that the kernel notes, and goes on. An emulator lets one write this. */
+static int arm_mc(void)
+{
+	/* "Found by the scrubber": nothing has to be done about it at once. */
+	int err = wrmsrl_safe(MSR_IA32_MCx_STATUS(3), MCI_STATUS_VAL | MCI_STATUS_UC |
+			      MCI_STATUS_EN | MCI_STATUS_S | MCACOD_SCRUB);
+
+	if (err)
+		return err;
+	WRITE_ONCE(dynamic_stack_hold_mc, true);
+	return wrmsrl_safe(MSR_IA32_MCG_STATUS, MCG_STATUS_RIPV | MCG_STATUS_EIPV |
+			   MCG_STATUS_MCIP | MCG_STATUS_LMCES);
+}
+
+/* Where the handler of #MC calls what may be traced. */
+static int nested_mc(struct kprobe *probe, struct pt_regs *regs)
+{
+	if (READ_ONCE(dynamic_stack_hold) != raw_smp_processor_id() + 1)
+		return 0;
+	WRITE_ONCE(dynamic_stack_hold, 0);
+	nest();
+	return 0;
+}
+
+static int mc(unsigned int rounds, const u8 __user *user)
+{
+	struct kprobe probe = { .symbol_name = "mce_log", .pre_handler = nested_mc };
+	int err;
+
+	/* Others grade the same error as fatal. */
+	if (boot_cpu_data.x86_vendor != X86_VENDOR_INTEL)
+		return -ENODEV;
+	err = register_kprobe(&probe);
+	if (err)
+		return err;
+	err = nested_rounds(rounds, user, arm_mc);
+	WRITE_ONCE(dynamic_stack_hold_mc, false);
+	unregister_kprobe(&probe);
+	return err;
+}
+#else
+static int mc(unsigned int rounds, const u8 __user *user) { return -ENODEV; }
+#endif
 
 /* What is parked goes at once. */
 static int collector(void *unused)
@@ -555,6 +607,8 @@ static ssize_t fault_write(struct file *file, const char __user *ubuf, size_t le
 		err = nmi(rounds, (const u8 __user *)user);
 	else if (!strcmp(cmd, "db"))
 		err = db(rounds, (const u8 __user *)user);
+	else if (!strcmp(cmd, "mc"))
+		err = mc(rounds, (const u8 __user *)user);
 	else if (!strcmp(cmd, "window"))
 		err = window(rounds);
 	else if (!strcmp(cmd, "drain"))

@@ -187,7 +187,7 @@ static __always_inline unsigned int vector_in_service(void)
 			isr = __rdmsr(APIC_BASE_MSR + (APIC_ISR >> 4) + i);
 		else
 			asm volatile("movl %1, %0" : "=r" (isr)
-				     : "m" (*(volatile u32 *)(APIC_BASE + APIC_ISR + i * 0x10)));
+				     : "m" (*(u32 *)(APIC_BASE + APIC_ISR + i * 0x10)));
 		if (isr)
 			return i * 32 + 31 - __builtin_clz(isr);
 	}
@@ -248,6 +248,7 @@ static __always_inline bool deliver_again(struct pt_regs *regs, struct dynamic_s
  */
 unsigned int dynamic_stack_hold;	/* which CPU: its number + 1 */
 unsigned int dynamic_stack_held;
+bool dynamic_stack_hold_mc;		/* bring about a #MC */
 
 static __always_inline void hold(void)
 {
@@ -256,6 +257,8 @@ static __always_inline void hold(void)
 	if (likely(READ_ONCE(dynamic_stack_hold) != raw_smp_processor_id() + 1))
 		return;
 	WRITE_ONCE(dynamic_stack_held, 1);
+	if (READ_ONCE(dynamic_stack_hold_mc))
+		asm volatile("int %0" : : "i" (X86_TRAP_MC) : "memory");
 	end = rdtsc() + (1ULL << 35);
 	while (READ_ONCE(dynamic_stack_hold) && rdtsc() < end)
 		cpu_relax();

@@ -95,6 +95,7 @@ bool arch_dynamic_stack_fault_supported(void);
 DECLARE_PER_CPU(unsigned long, dynamic_stack_redelivered);
 #ifdef CONFIG_DYNAMIC_STACK_DEBUG
 extern unsigned int dynamic_stack_hold, dynamic_stack_held;
+extern bool dynamic_stack_hold_mc;
 #endif
 #else
 struct dynamic_stack_ist { };

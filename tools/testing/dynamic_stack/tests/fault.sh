@@ -6,14 +6,16 @@
 . "$TOOLS/tests/lib.sh"
 
 name=$(basename "$0" .sh)
-kernel=$BUILD/kernel-fault
+# A caller may want the same with other options on top
+variant=${variant:-}
+kernel=$BUILD/kernel-fault$variant
 consoles=$BUILD/log/check/fault-ist-$name
 
 # Once for a run of `check`, which is the parent
-stamp=$BUILD/.fault-built-by-$PPID
+stamp=$BUILD/.fault$variant-built-by-$PPID
 if [ ! -e "$stamp" ]; then
-	"$TOOLS/build-kernel" --name fault --config fault
-	rm -f "$BUILD"/.fault-built-by-*
+	"$TOOLS/build-kernel" --name "fault$variant" --config fault ${variant:+--config "matrix/fault$variant"}
+	rm -f "$BUILD/.fault$variant-built-by-"*
 	touch "$stamp"
 fi
 

@@ -135,7 +135,7 @@ static void test_shallow(void)
 
 static void test_deep(void)
 {
-	int pages, total = read_key(DEBUGFS "summary", "stack_pages");
+	int pages, total = read_key(DEBUGFS "summary", "promised_pages");
 	struct stack_info info;
 	char cmd[64];
 	struct child c;
@@ -271,7 +271,8 @@ int main(void)
 	ksft_print_header();
 	need_feature();
 	page_size = sysconf(_SC_PAGESIZE);
-	total = read_key(DEBUGFS "summary", "stack_pages");
+	/* The kernel warns of what goes deeper. */
+	total = read_key(DEBUGFS "summary", "promised_pages");
 	ksft_set_plan(1 + 2 * (total - 2) + 1 + 2 + 3 + 4 + 1);
 	read_file(PERIOD, period, sizeof(period));
 	read_file(SLEEP, sleep, sizeof(sleep));

@@ -16,8 +16,7 @@ stress-ng --temp-path /tmp --timeout 10 --fork 1 --pthread 1 --pthread-max 32 --
 [ $(count kstack_populate) -gt 100 ] || die "only $(count kstack_populate) populations"
 [ $(count kstack_fault) = 0 ] || die "$(count kstack_fault) stack faults"
 '
-# The test "sleepers" goes as deep as there is address space
-guest 0 with '' "set -- remote_writes zeroing accounting; $load" --stress
+guest 0 with '' "set -- sleepers remote_writes zeroing accounting; $load" --stress
 # shellcheck disable=SC2034 # for guest
 kernel=$BUILD/kernel-guest
 guest 0 without '' "set -- sleepers; $load" --stress
