@@ -145,15 +145,6 @@ static void dstack_put_task(struct task_struct *tsk)
 	put_task_struct(tsk);
 }
 
-static bool dstack_off_cpu(struct task_struct *tsk)
-{
-#ifdef CONFIG_SMP
-	if (tsk->on_cpu)
-		return false;
-#endif
-	return !task_curr(tsk);
-}
-
 enum { COLLECT_WAIT, COLLECT_DONE, COLLECT_TAKE };
 
 struct collect_args {

@@ -146,10 +146,12 @@ void dynamic_stack_warn_deep(struct pt_regs *regs, struct dynamic_stack *ds,
 			     unsigned long address)
 {
 	static DEFINE_RATELIMIT_STATE(limit, 10 * HZ, 1);
-	struct task_struct *tsk = current;
+	struct task_struct *tsk;
 
 	if (!__ratelimit(&limit))
 		return;
+	/* In the midst of a switch, it is not current's. */
+	tsk = READ_ONCE(ds->task) ?: current;
 	printk(KERN_WARNING CUT_HERE);
 	pr_warn("%s/%d is %lu bytes deep in its kernel stack, %lu are promised\n",
 		tsk->comm, task_pid_nr(tsk), ds->base + THREAD_SIZE - address,

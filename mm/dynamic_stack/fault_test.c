@@ -7,6 +7,9 @@
 #include <kunit/test.h>
 #include <linux/delay.h>
 
+#include <asm/cpu_entry_area.h>
+#include <asm/syscall.h>
+
 /* What the test needs of its stack besides, and the kernel to sleep. */
 #define TEST_ROOM	(PAGE_SIZE + PAGE_SIZE / 2)
 
@@ -94,7 +97,6 @@ static void fault_ensure(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dynamic_stack_ensure(THREAD_SIZE), -E2BIG);
 	KUNIT_EXPECT_EQ(test, dynamic_stack_ensure(here - ds->base + PAGE_SIZE), -E2BIG);
 	KUNIT_ASSERT_EQ(test, dynamic_stack_ensure(here - low), 0);
-	before = raw_cpu_read(kstack_fault.taken);
 	migrate_disable();
 	before = raw_cpu_read(kstack_fault.taken);
 	recurse(&r);
@@ -180,12 +182,70 @@ static void fault_reserve(struct kunit *test)
 	dynamic_stack_ensure(0);
 }
 
+struct shifted {
+	unsigned long	user, syscall, top, kernel, through_db, back;
+};
+
+static unsigned long shift_for(unsigned long sp, unsigned long ip, u16 cs)
+{
+	struct pt_regs regs = { .sp = sp, .ip = ip, .cs = cs };
+	struct dynamic_stack_ist save;
+	unsigned long shifted;
+
+	dynamic_stack_ist_enter(&save, &regs);
+	shifted = this_cpu_read(cpu_tss_rw.x86_tss.ist[IST_INDEX_PF]);
+	dynamic_stack_ist_exit(&save);
+	return shifted;
+}
+
+/*
+ * The top of the #PF stack follows a stack pointer of the kernel, and nothing
+ * that user space can have in its own: one that was interrupted, or that is
+ * still there when SYSCALL has just been executed. It is found through the #DB
+ * stack, which nobody is on here.
+ */
+static noinline void shift(struct shifted *s)
+{
+	unsigned long sp = __this_cpu_ist_top_va(PF) - 1024, ip = (unsigned long)shift;
+	struct pt_regs *frame = (struct pt_regs *)__this_cpu_ist_top_va(DB) - 1, saved;
+
+	s->top = this_cpu_read(cpu_tss_rw.x86_tss.ist[IST_INDEX_PF]);
+	s->user = shift_for(sp, 0x400000, __USER_CS);
+	s->syscall = shift_for(sp, (unsigned long)entry_SYSCALL_64, __KERNEL_CS);
+	s->kernel = shift_for(sp, ip, __KERNEL_CS);
+	saved = *frame;
+	frame->sp = sp;
+	frame->ip = ip;
+	frame->cs = __KERNEL_CS;
+	s->through_db = shift_for((unsigned long)frame - 512, ip, __KERNEL_CS);
+	*frame = saved;
+	s->back = this_cpu_read(cpu_tss_rw.x86_tss.ist[IST_INDEX_PF]);
+}
+
+static void fault_top(struct kunit *test)
+{
+	unsigned long sp;
+	struct shifted s;
+
+	local_irq_disable();
+	sp = __this_cpu_ist_top_va(PF) - 1024;
+	shift(&s);
+	local_irq_enable();
+	KUNIT_EXPECT_EQ(test, s.top, sp + 1024);
+	KUNIT_EXPECT_EQ(test, s.user, s.top);
+	KUNIT_EXPECT_EQ(test, s.syscall, s.top);
+	KUNIT_EXPECT_EQ(test, s.kernel, sp);
+	KUNIT_EXPECT_EQ(test, s.through_db, sp);
+	KUNIT_EXPECT_EQ(test, s.back, s.top);
+}
+
 static struct kunit_case fault_cases[] = {
 	KUNIT_CASE(fault_recursion),
 	KUNIT_CASE(fault_again),
 	KUNIT_CASE(fault_ensure),
 	KUNIT_CASE(fault_keep),
 	KUNIT_CASE(fault_reserve),
+	KUNIT_CASE(fault_top),
 	{}
 };
 

@@ -45,6 +45,16 @@ static inline unsigned int dstack_lacks(const struct dynamic_stack *ds)
 	return nr;
 }
 
+/* For callbacks of task_call_func(), which keep it so. */
+static inline bool dstack_off_cpu(struct task_struct *tsk)
+{
+#ifdef CONFIG_SMP
+	if (tsk->on_cpu)
+		return false;
+#endif
+	return !task_curr(tsk);
+}
+
 /*
  * Planted bugs, to show that the tests notice: bits of dynamic_stack.plant=.
  * Without CONFIG_DYNAMIC_STACK_DEBUG the compiler drops all of it.

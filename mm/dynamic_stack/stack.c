@@ -400,7 +400,7 @@ struct keep_args {
 	unsigned int	nr;
 };
 
-/* Under task_call_func(): true unless more frames are needed. */
+/* Under task_call_func(): 1 unless more frames are needed, or an error. */
 static int dstack_keep_func(struct task_struct *tsk, void *data)
 {
 	struct dynamic_stack *ds = tsk->dynamic_stack;
@@ -408,6 +408,9 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
 	unsigned int i;
 
 	if (ds->mapped != DSTACK_ALL) {
+		/* It runs, and a fault may fill the same slot. */
+		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && !dstack_off_cpu(tsk))
+			return -EBUSY;
 		if (args->nr < DSTACK_PAGES - dstack_held(ds))
 			return false;
 		for (i = 0; i < DSTACK_PAGES; i++) {
@@ -430,12 +433,13 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
  *
  * Context: process context; may sleep, unless @tsk is current and
  * CONFIG_DYNAMIC_STACK_FAULT is off.
- * Return: 0, or -ENOMEM.
+ * Return: 0, or -ENOMEM. With CONFIG_DYNAMIC_STACK_FAULT also -EBUSY, if @tsk is
+ * running.
  */
 int dynamic_stack_keep(struct task_struct *tsk)
 {
 	struct keep_args args = { };
-	int err = 0;
+	int err, done;
 
 	if (!dynamic_stack_managed(tsk))
 		return 0;
@@ -447,16 +451,17 @@ int dynamic_stack_keep(struct task_struct *tsk)
 		return err;
 	}
 
-	while (!task_call_func(tsk, dstack_keep_func, &args)) {
+	while (!(done = task_call_func(tsk, dstack_keep_func, &args))) {
 		struct page *page;
 
 		page = kstack_frame_alloc(tsk->dynamic_stack->node_id, GFP_KERNEL);
 		if (!page) {
-			err = -ENOMEM;
+			done = -ENOMEM;
 			break;
 		}
 		args.frame[args.nr++] = page;
 	}
+	err = min(done, 0);
 	while (args.nr)
 		kstack_frame_free(args.frame[--args.nr]);
 	if (!err)
@@ -471,6 +476,7 @@ int dynamic_stack_keep(struct task_struct *tsk)
  *
  * The pages are there from now on and stay, until the task calls this again or
  * exits; so what fails for want of memory fails here, and not by a fault later.
+ * Does not nest: what an inner caller asks for replaces it.
  *
  * Context: process context, may sleep.
  * Return: 0; -E2BIG if the stack is not that large; -ENOMEM.

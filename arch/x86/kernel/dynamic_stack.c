@@ -45,9 +45,58 @@ asmlinkage __visible struct pt_regs *dynamic_stack_page_fault(struct pt_regs *re
 /* Interrupts that were lost and delivered again. */
 DEFINE_PER_CPU(unsigned long, dynamic_stack_redelivered);
 
+#define on_ist_stack(addr, name)	\
+	((addr) - __this_cpu_ist_bottom_va(name) < EXCEPTION_STKSZ)
+
 static __always_inline bool on_pf_stack(unsigned long addr)
 {
-	return addr - __this_cpu_ist_bottom_va(PF) < EXCEPTION_STKSZ;
+	return on_ist_stack(addr, PF);
+}
+
+/* The frame that the CPU has pushed, as the end of pt_regs. */
+#define ist_frame(name)	((struct pt_regs *)__this_cpu_ist_top_va(name) - 1)
+
+/*
+ * The NMI stack has copies of it, for NMIs that nest: see asm_exc_nmi(). The
+ * CPU's own is right as long as "NMI executing" is not set, and none nests.
+ */
+static __always_inline struct pt_regs *nmi_frame(void)
+{
+	unsigned long *top = (unsigned long *)__this_cpu_ist_top_va(NMI);
+	struct pt_regs *frame = ist_frame(NMI);
+
+	if (top[-7] || on_ist_stack(frame->sp, NMI))
+		frame = (struct pt_regs *)(top - 12) - 1;
+	return frame;
+}
+
+/*
+ * Where on the #PF stack is the page fault that @regs have interrupted? Perhaps
+ * not directly: an NMI may come when #DB or #MC, or one of these when an NMI,
+ * has not moved the top of the #PF stack yet, or has moved it back already.
+ * 0: it is not in use. What user space has in its stack pointer means nothing,
+ * also right after SYSCALL.
+ */
+static __always_inline unsigned long interrupted_pf(struct pt_regs *regs)
+{
+	int i;
+
+	/* No two of the same kind are on one stack. */
+	for (i = 0; i < 4; i++) {
+		if (user_mode(regs) || ip_within_syscall_gap(regs))
+			return 0;
+		if (on_pf_stack(regs->sp))
+			return regs->sp;
+		if (on_ist_stack(regs->sp, DB))
+			regs = ist_frame(DB);
+		else if (on_ist_stack(regs->sp, MCE))
+			regs = ist_frame(MCE);
+		else if (on_ist_stack(regs->sp, NMI))
+			regs = nmi_frame();
+		else
+			return 0;
+	}
+	return 0;
 }
 
 /**
@@ -62,12 +111,14 @@ static __always_inline bool on_pf_stack(unsigned long addr)
  */
 noinstr void dynamic_stack_ist_enter(struct dynamic_stack_ist *save, struct pt_regs *regs)
 {
+	unsigned long sp = interrupted_pf(regs);
+
 	save->cr2 = read_cr2();
 	save->ist = 0;
-	if (!on_pf_stack(regs->sp) || dstack_planted(ONE_PF_STACK))
+	if (!sp || dstack_planted(ONE_PF_STACK))
 		return;
 	save->ist = this_cpu_read(PF_IST);
-	this_cpu_write(PF_IST, ALIGN_DOWN(regs->sp, 16));
+	this_cpu_write(PF_IST, ALIGN_DOWN(sp, 16));
 }
 
 /**
@@ -93,7 +144,7 @@ static __always_inline bool mapped(unsigned long addr)
 	unsigned long *table = __va(__native_read_cr3() & CR3_ADDR_MASK), entry;
 	int shift = pgtable_l5_enabled() ? 48 : 39;
 
-	if ((long)addr >= 0)
+	if (addr < -1UL << (shift + 8))
 		return false;
 	for (;; shift -= 9) {
 		entry = READ_ONCE(table[(addr >> shift) % PTRS_PER_PTE]);
@@ -146,6 +197,20 @@ static noinstr void warn_deep(struct pt_regs *regs, struct dynamic_stack *ds,
 	dynamic_stack_warn_deep(regs, ds, address);
 	instrumentation_end();
 	irqentry_nmi_exit(regs, state);
+}
+
+static __always_inline bool beyond_promise(struct dynamic_stack *ds, unsigned long address)
+{
+	return address - ds->base < THREAD_SIZE - DSTACK_PROMISED * PAGE_SIZE;
+}
+
+static __always_inline void tell_deep(struct pt_regs *regs, struct dynamic_stack *ds,
+				      unsigned long address)
+{
+	unsigned long ist = ist_shift();
+
+	on_df_stack(warn_deep, regs, ds, address);
+	this_cpu_write(PF_IST, ist);
 }
 
 /*
@@ -226,7 +291,8 @@ static __always_inline bool deliver_again(struct pt_regs *regs, struct dynamic_s
 
 	frame[0] = regs->ip;
 	frame[1] = regs->cs;
-	frame[2] = regs->flags;
+	/* The fault's own. */
+	frame[2] = regs->flags & ~X86_EFLAGS_RF;
 	frame[3] = regs->sp;
 	frame[4] = regs->ss;
 
@@ -284,6 +350,11 @@ noinstr struct pt_regs *dynamic_stack_page_fault(struct pt_regs *regs)
 	/* Early: the gate has no IST stack yet. */
 	if (!on_pf_stack((unsigned long)regs))
 		return regs;
+	/* The code here has faulted: what it was called for is overwritten. */
+	if (on_pf_stack(sp)) {
+		ds = NULL;
+		goto empty;
+	}
 	hold();
 
 	ds = dynamic_stack_at(sp);
@@ -294,21 +365,14 @@ noinstr struct pt_regs *dynamic_stack_page_fault(struct pt_regs *regs)
 	if (ds && !(regs->orig_ax & ~X86_PF_WRITE) && address - ds->base < THREAD_SIZE) {
 		if (!dynamic_stack_fault_in(ds, (address - ds->base) >> PAGE_SHIFT))
 			goto empty;
-		if (address - ds->base < THREAD_SIZE - DSTACK_PROMISED * PAGE_SIZE) {
-			unsigned long ist = ist_shift();
-
-			on_df_stack(warn_deep, regs, ds, address);
-			this_cpu_write(PF_IST, ist);
-		}
+		if (beyond_promise(ds, address))
+			tell_deep(regs, ds, address);
 		if (!deliver_again(regs, ds, address))
 			goto empty;
 		return NULL;
 	}
 
-	/*
-	 * To where the CPU would have pushed it. Not to this stack itself: then
-	 * the code here has faulted, and what it was called for is overwritten.
-	 */
+	/* To where the CPU would have pushed it. */
 	moved = (struct pt_regs *)ALIGN_DOWN(sp, 16) - 1;
 	if (likely(ds)) {
 		low = (unsigned long)moved - (dstack_planted(NO_MARGIN) ? 0 : PF_MARGIN);
@@ -317,11 +381,20 @@ noinstr struct pt_regs *dynamic_stack_page_fault(struct pt_regs *regs)
 			if (low < ds->base)
 				goto no_stack;
 		}
-		if (unlikely(ds->mapped != DSTACK_ALL) && !make_present(ds, low, sp)) {
-			address = low;
-			goto empty;
+		if (unlikely(ds->mapped != DSTACK_ALL)) {
+			unsigned int was = ds->mapped;
+
+			if (!make_present(ds, low, sp)) {
+				address = low;
+				goto empty;
+			}
+			if (ds->mapped != was && beyond_promise(ds, low)) {
+				tell_deep(regs, ds, low);
+				/* The handler has still to read it. */
+				write_cr2(address);
+			}
 		}
-	} else if (on_pf_stack(sp) || !mapped((unsigned long)moved) ||
+	} else if (!mapped((unsigned long)moved) ||
 		   !mapped((unsigned long)(moved + 1) - 1)) {
 		goto no_stack;
 	}
