@@ -35,7 +35,8 @@ guest 0 never 'dynamic_stack.populate=1 dynamic_stack.reclaim=never' "set -- acc
 	die 'stacks are shrunk'" --stress
 never=$(result faults)
 guest 0 switch 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "set -- remote_writes zeroing accounting; $stress" --stress
-# With another frame in its place (planted), data are lost
-guest 1 planted 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' \
-	'echo 2 >$p/plant; for i in 1 2 3 4 5; do echo "sleep 7000 20" >$t || die "data lost"; done'
+# With the page that is in use parked, and another frame in its place (planted),
+# that can't go well
+guest 2 planted 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' \
+	'echo 18 >$p/plant; for i in 1 2 3 4 5; do echo "sleep 7000 20" >$t || die "data lost"; done'
 echo "note: $never faults when stacks only grow, $(result faults) when they shrink at each switch"
