@@ -223,8 +223,12 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 	next->dl_server = NULL;
 	next->sched_class->put_prev_task(rq, next, NULL);
 #ifdef CONFIG_SCHED_CLASS_EXT
-	/* A CPU may be waiting, with interrupts off, for this one to have picked. */
 	if (next->sched_class == &ext_sched_class)
+		/*
+		 * As switch_class() does. Pairs with the smp_load_acquire() in
+		 * kick_cpus_irq_workfn(): a CPU may be waiting there, with
+		 * interrupts off, for this one to have picked.
+		 */
 		smp_store_release(&rq->scx.pnt_seq, rq->scx.pnt_seq + 1);
 #endif
 
