@@ -346,7 +346,8 @@ static void stack_charge(struct kunit *test)
 	objcg->memcg = root_mem_cgroup;
 	if (percpu_ref_init(&objcg->refcnt, objcg_release, 0, GFP_KERNEL)) {
 		kfree(objcg);
-		KUNIT_FAIL_AND_ABORT(test, "no memory");
+		KUNIT_FAIL(test, "no memory");
+		return;
 	}
 	dstack_charge(ds);
 	KUNIT_EXPECT_EQ(test, ds->charged, 0);
