@@ -442,7 +442,8 @@ static void run_part(const struct part *part)
 	}
 	trace(true);
 	if (now_ms() > shared->t0 - 400)
-		ksft_print_msg("%s: this machine is too slow, the times are not right\n", part->name);
+		ksft_print_msg("%s: this machine is too slow, the times are not right\n",
+			       part->name);
 	sleep_until(shared->t0 - 400);
 	fail_refills(part->times);
 	write_file(RECLAIM, part->reclaim);
@@ -461,16 +462,19 @@ static void run_part(const struct part *part)
 	read_trace();
 	put_off = vmstat("kstack_starved") - put_off;
 
-	ksft_print_msg("%s: put off %ld times, %ld of them RT or deadline, %ld a ms and CPU; kstackd came after at most %ld us (%s), a task ran %ld us after the last lack of frames, and had waited %ld us at most\n",
-		       part->name, put_off, seen.put_off, seen.rate, seen.refiller_us, seen.worst,
-		       seen.refill_us, seen.wait_us);
+	ksft_print_msg("%s: put off %ld times, %ld of them RT or deadline, %ld a ms and CPU\n",
+		       part->name, put_off, seen.put_off, seen.rate);
+	ksft_print_msg("%s: kstackd came after at most %ld us (%s)\n",
+		       part->name, seen.refiller_us, seen.worst);
+	ksft_print_msg("%s: a task ran %ld us after the last lack of frames, waited up to %ld us\n",
+		       part->name, seen.refill_us, seen.wait_us);
 	if (seen.refiller_us > LIMIT_US)
 		show_trace(seen.worst_us);
 	if (lost || failed || shared->failed)
 		ksft_test_result_fail("%s: %d lost, %d others and %d RT tasks failed\n",
 				      part->name, lost, failed, shared->failed);
 	else if (!seen.put_off || put_off < seen.put_off)
-		ksft_test_result_fail("%s: no RT or deadline task had to wait (kstack_starved %ld, traced %ld)\n",
+		ksft_test_result_fail("%s: no RT or deadline task had to wait (%ld; traced: %ld)\n",
 				      part->name, put_off, seen.put_off);
 	else if (seen.never)
 		ksft_test_result_fail("%s: %ld tasks never ran again\n", part->name, seen.never);
