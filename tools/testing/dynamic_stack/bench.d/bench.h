@@ -10,7 +10,7 @@
 #define U(x) ((unsigned long long)(x))
 
 /* main.c */
-_Noreturn void fail(const char *what);
+void fail(const char *what) __attribute__((noreturn));
 void pin(int cpu);
 extern const char *self_path;
 

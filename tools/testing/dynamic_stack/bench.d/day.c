@@ -344,20 +344,20 @@ int cmd_day(int argc, char **argv)
 		}
 	}
 	/* From the end of the boot on. */
-	for (i = first = nr > 20 ? 20 : 0; i < nr; i++) {
+	first = nr > 20 ? 20 : 0;
+	for (i = first; i < nr; i++) {
 		mean += kib[i];
 		if (kib[i] > peak)
 			peak = kib[i];
 	}
-	printf("@@ {\"day\": %u, \"threads\": %u, \"wakes\": %u, "
-	       "\"busy\": %llu, \"test_file\": %llu, "
-	       "\"mean_kib\": %llu, \"peak_kib\": %u, \"end_kib\": %u, \"switches\": %llu, "
-	       "\"populate\": %llu, \"restore\": %llu, \"reclaim\": %llu, \"park\": %llu, "
-	       "\"collect\": %llu, \"shootdowns\": %llu, \"starved\": %llu, \"each_ms\": %llu, \"kib\": [",
-	       seconds, atomic_load(&day->created), wakes, U(ns - idle), U(deep),
-	       U(mean / (nr - first)), peak, kib[nr - 1], U(to.switches - from.switches),
+	printf("@@ {\"day\": %u, \"threads\": %u, \"wakes\": %u, \"busy\": %llu, \"test_file\": %llu, ",
+	       seconds, atomic_load(&day->created), wakes, U(ns - idle), U(deep));
+	printf("\"mean_kib\": %llu, \"peak_kib\": %u, \"end_kib\": %u, \"switches\": %llu, ",
+	       U(mean / (nr - first)), peak, kib[nr - 1], U(to.switches - from.switches));
+	printf("\"populate\": %llu, \"restore\": %llu, \"reclaim\": %llu, \"park\": %llu, ",
 	       U(to.populate - from.populate), U(to.restore - from.restore),
-	       U(to.reclaim - from.reclaim), U(to.park - from.park),
+	       U(to.reclaim - from.reclaim), U(to.park - from.park));
+	printf("\"collect\": %llu, \"shootdowns\": %llu, \"starved\": %llu, \"each_ms\": %llu, \"kib\": [",
 	       U(to.collect - from.collect), U(to.shootdown - from.shootdown),
 	       U(to.starved - from.starved), U(TICK / MSEC));
 	for (i = 0; i < nr; i++)

@@ -140,16 +140,15 @@ static void measure(const struct op *op, const struct settings *s)
 		op->teardown();
 
 	per = total;
-	printf("@@ {\"op\": \"%s\", \"figure\": %.1f, \"median\": %.1f, \"min\": %.1f, \"max\": %.1f, "
-	       "\"mean\": %.1f, "
-	       "\"batches\": %d, \"ops\": %llu, \"apart\": %.5f, \"stable\": %s, \"switches\": %.3f, "
-	       "\"idle_ms\": %llu, \"populate\": %.3f, \"reclaim\": %.3f, \"park\": %.3f, "
-	       "\"restore\": %.3f, \"collect\": %.3f, \"starved\": %.3f}\n",
-	       op->name, s->mean ? sum / per : median, median, min, max, sum / per, batches, U(total), apart,
-	       apart <= s->tolerance ? "true" : "false",
-	       (after.switches - before.switches) / per,
-	       U(after.idle - before.idle) * 10,
-	       (after.populate - before.populate) / per, (after.reclaim - before.reclaim) / per,
+	printf("@@ {\"op\": \"%s\", \"figure\": %.1f, ", op->name, s->mean ? sum / per : median);
+	printf("\"median\": %.1f, \"min\": %.1f, \"max\": %.1f, \"mean\": %.1f, ",
+	       median, min, max, sum / per);
+	printf("\"batches\": %d, \"ops\": %llu, \"apart\": %.5f, \"stable\": %s, ",
+	       batches, U(total), apart, apart <= s->tolerance ? "true" : "false");
+	printf("\"switches\": %.3f, \"idle_ms\": %llu, \"populate\": %.3f, \"reclaim\": %.3f, ",
+	       (after.switches - before.switches) / per, U(after.idle - before.idle) * 10,
+	       (after.populate - before.populate) / per, (after.reclaim - before.reclaim) / per);
+	printf("\"park\": %.3f, \"restore\": %.3f, \"collect\": %.3f, \"starved\": %.3f}\n",
 	       (after.park - before.park) / per, (after.restore - before.restore) / per,
 	       (after.collect - before.collect) / per, (after.starved - before.starved) / per);
 	fflush(stdout);
@@ -174,12 +173,10 @@ static void print_start(int cpu)
 
 	read_counters(&c);
 	uname(&u);
-	printf("@@ {\"start\": \"%s\", \"unit\": \"%s\", \"per_instruction\": %.4f, "
-	       "\"tsc\": %llu, "
-	       "\"idle_ms\": %llu, \"cpu\": %d, \"kernel_stack_kib\": %ld, \"mem_available_kib\": %ld}\n",
-	       u.release, clock_unit(), clock_per_instruction(), U(rdtsc()),
-	       U(c.idle) * 10, cpu, read_meminfo("KernelStack:"),
-	       read_meminfo("MemAvailable:"));
+	printf("@@ {\"start\": \"%s\", \"unit\": \"%s\", \"per_instruction\": %.4f, \"tsc\": %llu, ",
+	       u.release, clock_unit(), clock_per_instruction(), U(rdtsc()));
+	printf("\"idle_ms\": %llu, \"cpu\": %d, \"kernel_stack_kib\": %ld, \"mem_available_kib\": %ld}\n",
+	       U(c.idle) * 10, cpu, read_meminfo("KernelStack:"), read_meminfo("MemAvailable:"));
 	fflush(stdout);
 }
 
@@ -267,12 +264,10 @@ static int cmd_counters(int argc, char **argv)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	read_counters(&c);
-	printf("@@ {\"counters\": \"%s\", \"seconds\": %.6f, \"switches\": %llu, "
-	       "\"shootdowns\": %llu, "
-	       "\"populate\": %llu, \"park\": %llu, \"starved\": %llu", argc > 1 ? argv[1] : "",
-	       ts.tv_sec + ts.tv_nsec / 1e9, U(c.switches),
-	       U(c.shootdown), U(c.populate),
-	       U(c.park), U(c.starved));
+	printf("@@ {\"counters\": \"%s\", \"seconds\": %.6f, ",
+	       argc > 1 ? argv[1] : "", ts.tv_sec + ts.tv_nsec / 1e9);
+	printf("\"switches\": %llu, \"shootdowns\": %llu, \"populate\": %llu, \"park\": %llu, \"starved\": %llu",
+	       U(c.switches), U(c.shootdown), U(c.populate), U(c.park), U(c.starved));
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		printf(", \"%s\": %llu", kinds[i],
 		       U(read_interrupts(kinds[i], NULL, 0)));
@@ -305,7 +300,8 @@ static const struct {
 } commands[] = {
 	{ "ops", cmd_ops, "[-b TICKS] [-t PERCENT] [-c CPU] [-e] [-m] [-p] [OPERATION...]\n"
 	  "\tcost of an operation; -b: length of a batch, -t: how near two rounds must be,\n"
-	  "\t-e: CPU cycles from perf, -m: the mean, not the median, -p: one round, between marks for the profiler" },
+	  "\t-e: CPU cycles from perf, -m: the mean, not the median,\n"
+	  "\t-p: one round, between marks for the profiler" },
 	{ "counters", cmd_counters, "[NAME]\n\tinterrupts and kstack counters now" },
 	{ "list", cmd_list, "\n\tthe operations" },
 	{ "messaging", cmd_messaging, "GROUPS PAIRS MESSAGES\n\tmany processes that send to many" },

@@ -131,8 +131,10 @@ static int setup_socket(void)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s))
 		fail("socketpair");
-	fds[0] = fds[1] = s[0];
-	fds[2] = fds[3] = s[1];
+	fds[0] = s[0];
+	fds[1] = s[0];
+	fds[2] = s[1];
+	fds[3] = s[1];
 	start_partner(echo);
 	return 0;
 }

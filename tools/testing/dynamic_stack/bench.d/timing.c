@@ -148,8 +148,7 @@ int cmd_messaging(int argc, char **argv)
 	ticks = rdtsc() - ticks;
 	from = now_ns() - from;
 	read_counters(&after);
-	printf("@@ {\"messaging\": %.1f, \"ticks\": %llu, \"messages\": %llu, "
-	       "\"switches\": %llu, \"status\": %d}\n",
+	printf("@@ {\"messaging\": %.1f, \"ticks\": %llu, \"messages\": %llu, \"switches\": %llu, \"status\": %d}\n",
 	       1e9 * groups * messaging_pairs * messaging_pairs * messaging_count / from,
 	       U(ticks),
 	       1ULL * groups * messaging_pairs * messaging_pairs * messaging_count,
@@ -274,12 +273,12 @@ int cmd_latency(int argc, char **argv)
 			last = b;
 	}
 	qsort(late, samples, sizeof(*late), compare_u32);
-	printf("@@ {\"latency\": %u, \"period_us\": %llu, \"min\": %u, \"median\": %u, "
-	       "\"p99\": %u, \"p999\": %u, \"max\": %u, \"switches\": %llu, \"shootdowns\": %llu, \"collected\": %llu, "
-	       "\"log2_ns\": [", samples, U(period) / 1000, late[0], late[samples / 2],
-	       late[(uint64_t)samples * 99 / 100], late[(uint64_t)samples * 999 / 1000], late[samples - 1],
-	       U(after.switches - before.switches),
-	       U(after.shootdown - before.shootdown),
+	printf("@@ {\"latency\": %u, \"period_us\": %llu, \"min\": %u, \"median\": %u, ",
+	       samples, U(period) / 1000, late[0], late[samples / 2]);
+	printf("\"p99\": %u, \"p999\": %u, \"max\": %u, ", late[(uint64_t)samples * 99 / 100],
+	       late[(uint64_t)samples * 999 / 1000], late[samples - 1]);
+	printf("\"switches\": %llu, \"shootdowns\": %llu, \"collected\": %llu, \"log2_ns\": [",
+	       U(after.switches - before.switches), U(after.shootdown - before.shootdown),
 	       U(after.collect - before.collect));
 	for (i = 0; i <= last; i++)
 		printf("%s%u", i ? ", " : "", bucket[i]);
@@ -304,10 +303,8 @@ static void print_interrupts(const char *phase, unsigned int seconds)
 	read_counters(&from);
 	sleep_ns(seconds * 1000000000ULL);
 	read_counters(&to);
-	printf("@@ {\"idle\": \"%s\", \"seconds\": %u, \"shootdowns\": %llu, "
-	       "\"collected\": %llu, \"parked\": %llu",
-	       phase, seconds, U(to.shootdown - from.shootdown),
-	       U(to.collect - from.collect),
+	printf("@@ {\"idle\": \"%s\", \"seconds\": %u, \"shootdowns\": %llu, \"collected\": %llu, \"parked\": %llu",
+	       phase, seconds, U(to.shootdown - from.shootdown), U(to.collect - from.collect),
 	       U(to.park - from.park));
 	for (i = 0; i < NR_KINDS; i++) {
 		memset(after, 0, sizeof(after));
@@ -385,7 +382,9 @@ static void hold_sleepers(int nr)
 	profile_mark();
 	from = clock_now();
 	for (i = 0; i < nr; i++) {
-		if (clone(sleeper_body, stacks + (size_t)(i + 1) * SLEEPER_STACK, flags, NULL) < 0) {
+		char *stack_top = stacks + (size_t)(i + 1) * SLEEPER_STACK;
+
+		if (clone(sleeper_body, stack_top, flags, NULL) < 0) {
 			scale->error = errno;
 			break;
 		}
@@ -434,7 +433,7 @@ static void read_passes(unsigned int *passes, uint64_t *visited, uint64_t *frame
 
 int cmd_scale(int argc, char **argv)
 {
-	char *pingpong[] = { (char *)self_path, "ops", "-1", "-m", "switch-pipe", NULL };
+	char *const pingpong[] = { (char *)self_path, "ops", "-1", "-m", "switch-pipe", NULL };
 	int threads = argc > 1 ? atoi(argv[1]) : 300, collector, i;
 	unsigned int passes = 0;
 	uint64_t visited = 0, frames = 0, runtime = 0, gone, idle;
@@ -479,11 +478,11 @@ int cmd_scale(int argc, char **argv)
 	}
 	kill(-child_group, SIGKILL);
 
-	printf("@@ {\"scale\": %d, \"create\": %.1f, \"stack_kib\": %.3f, \"memory_kib\": %.3f, "
-	       "\"passes\": %u, \"visited\": %llu, \"frames\": %llu, \"collector_ns\": %llu}\n", threads,
-	       (double)scale->made / threads, (double)(settled_kib - stack_kib) / threads,
-	       (double)(available_kib - settled_available) / threads, passes,
-	       U(visited), U(frames), U(runtime));
+	printf("@@ {\"scale\": %d, \"create\": %.1f, \"stack_kib\": %.3f, \"memory_kib\": %.3f, ",
+	       threads, (double)scale->made / threads, (double)(settled_kib - stack_kib) / threads,
+	       (double)(available_kib - settled_available) / threads);
+	printf("\"passes\": %u, \"visited\": %llu, \"frames\": %llu, \"collector_ns\": %llu}\n",
+	       passes, U(visited), U(frames), U(runtime));
 	fflush(stdout);
 	run_child(pingpong);
 

@@ -225,7 +225,8 @@ static void spawn_all(double deadline)
 			    plan.nprocs, strerror(errno));
 		if (!pid)
 			process_main(i);
-		plan.procs[i].pid = plan.procs[i].cgroup_pid = pid;
+		plan.procs[i].pid = pid;
+		plan.procs[i].cgroup_pid = pid;
 		spawned += plan.procs[i].n;
 	}
 	wait_ready(plan.nslots, deadline, &told);

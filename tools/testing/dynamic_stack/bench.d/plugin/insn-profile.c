@@ -6,34 +6,13 @@
  * Arguments: out=FILE, base=ADDRESS (start of the kernel's text), size=BYTES.
  * Prints for each pair of marks a line "section N", then lines
  * "ADDRESS COUNT"; user space is all at address 0.
- *
- * Debian has no package with qemu-plugin.h: what is used of version 1 of that
- * interface is declared here.
  */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "plugin.h"
 
 #define EXPORT __attribute__((visibility("default")))
-
-typedef uint64_t qemu_plugin_id_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-
-extern void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
-	void (*cb)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb));
-extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t idx);
-extern const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
-extern size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
-extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-extern void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn,
-	int op, void *ptr, uint64_t imm);
-extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-	void (*cb)(unsigned int cpu, void *data), int flags, void *data);
 
 EXPORT int qemu_plugin_version = 1;
 
@@ -71,9 +50,9 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	for (i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		uint64_t at = qemu_plugin_insn_vaddr(insn);
+		uint64_t *counter = at - base < size ? &count[at - base] : &elsewhere;
 
-		qemu_plugin_register_vcpu_insn_exec_inline(insn, 0,
-			at - base < size ? &count[at - base] : &elsewhere, 1);
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, counter, 1);
 		if (at < 1ULL << 47 && qemu_plugin_insn_size(insn) == sizeof(xchg_bx) &&
 		    !memcmp(qemu_plugin_insn_data(insn), xchg_bx, sizeof(xchg_bx)))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, mark, 0, NULL);
