@@ -43,3 +43,28 @@ guest() {
 result() {
 	tr -d '\r' <"$CONSOLE" | sed -n "s/^@@ $1 //p" | tail -n 1
 }
+
+# nested KIND EVENTS N [options of vm]: each of N such events comes while a page
+# fault is on the #PF stack, and faults itself. Nothing goes wrong; without
+# protection of that stack (planted), the kernel does not survive; and if the
+# event did not restore CR2 (planted), reads fail.
+nested() {
+	local kind=$1 events=$2 n=$3 nested how
+	shift 3
+	local commands="
+echo $kind $n >\$f || die \"$kind: \$?\"
+cat \$f
+[ \$(was rounds) = $n ] || die \"only \$(was rounds) rounds\"
+echo \"@@ wrong \$(was wrong)\"
+[ \$(was nested) -ge $((n * 19 / 20)) ] || die \"only \$(was nested) $events came while the #PF stack was in use\"
+echo \"@@ nested \$(was nested)\"
+"
+	guest 0 plain 'dynamic_stack.populate=1' "$commands" "$@"
+	[ "$(result wrong)" = 0 ] || fail "$(result wrong) of $n rounds went wrong"
+	nested=$(result nested)
+	guest 2 planted-stack 'dynamic_stack.populate=1' "echo $((1 << 14)) >\$p/plant; $commands" "$@"
+	how=$(grep -m1 -oE 'BUG: .*|Oops: .*|Kernel panic.*' "$CONSOLE")
+	guest 0 planted-cr2 'dynamic_stack.populate=1' "echo $((1 << 15)) >\$p/plant; $commands" "$@"
+	[ "$(result wrong)" -gt 0 ] || fail "with another CR2, no read fails: the test shows nothing"
+	echo "note: $nested of $n nested; $(result wrong) wrong with another CR2; without protection: $how"
+}

@@ -65,6 +65,30 @@ small_patch() {
 	} >"$REPO/patches/6.12/$1"
 }
 
+# code OBJECT: its instructions. The compiler numbers some symbols, from 0 in each file.
+code() {
+	objdump -dr --no-show-raw-insn "$1" | sed -e '1,3d' -e 's/\(__UNIQUE_ID_[A-Za-z_]*\)[0-9]*/\1/g'
+}
+
+# same_code MINIMUM DIRECTORY DIRECTORY OBJECT...: so many objects at least, each
+# with the same code in both. $compared is how many there were.
+same_code() {
+	local minimum=$1 one=$2 other=$3 o
+	shift 3
+	compared=0
+	for o; do
+		code "$one/$o" >"$DS_TMP/one"
+		code "$other/$o" >"$DS_TMP/other"
+		[ -s "$DS_TMP/one" ] || fail "$o: no code"
+		cmp -s "$DS_TMP/one" "$DS_TMP/other" || {
+			diff "$DS_TMP/one" "$DS_TMP/other" | head -n 20 || true
+			fail "$o differs: $one, $other"
+		}
+		compared=$((compared + 1))
+	done
+	[ "$compared" -ge "$minimum" ] || fail "only $compared objects compared"
+}
+
 # What must not change when a command fails: the branch and the work tree
 state() {
 	git -C "$REPO/build/linux" rev-parse HEAD

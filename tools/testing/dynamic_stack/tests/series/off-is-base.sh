@@ -42,22 +42,8 @@ done
 "$TOOLS/build-kernel" --name off --tree "$linux" --no-config --targets "$list"
 "$TOOLS/build-kernel" --name off-base --base --no-config --targets "$list"
 
-code() {
-	objdump -dr --no-show-raw-insn "$1" | sed '1,3d'
-}
-
-compared=0
-for o in $list; do
-	code "$BUILD/kernel-off-base/$o" >"$DS_TMP/base"
-	code "$BUILD/kernel-off/$o" >"$DS_TMP/off"
-	[ -s "$DS_TMP/base" ] || fail "$o: no code"
-	cmp -s "$DS_TMP/base" "$DS_TMP/off" || {
-		diff "$DS_TMP/base" "$DS_TMP/off" | head -n 20 || true
-		fail "$o differs from the base"
-	}
-	compared=$((compared + 1))
-done
-[ "$compared" -ge 10 ] || fail "only $compared objects compared"
+# shellcheck disable=SC2086 # words on purpose
+same_code 10 "$BUILD/kernel-off-base" "$BUILD/kernel-off" $list
 
 # The comparison can fail
 if cmp -s <(code "$BUILD/kernel-off/kernel/fork.o") <(code "$BUILD/kernel-off/kernel/exit.o"); then

@@ -5,7 +5,7 @@
 # path touches has the same code as without its patches, instruction by
 # instruction. (Without CONFIG_DYNAMIC_STACK: see series/off-is-base.)
 set -euo pipefail
-. "$TOOLS/tests/lib.sh"
+. "$(dirname "$0")/../../lib.sh"
 
 "$TOOLS/series" branch
 linux=$BUILD/linux
@@ -25,22 +25,8 @@ for side in nofault:$tree fault-off:$linux; do
 	"$TOOLS/build-kernel" --name "${side%%:*}" --tree "${side#*:}" --no-config --targets "$(tr '\n' ' ' <<<"$list")"
 done
 
-# The compiler numbers some symbols, from 0 in each file
-code() {
-	objdump -dr --no-show-raw-insn "$1" | sed -e '1,3d' -e 's/\(__UNIQUE_ID_[A-Za-z_]*\)[0-9]*/\1/g'
-}
-compared=0
-for o in $list; do
-	code "$BUILD/kernel-nofault/$o" >"$DS_TMP/without"
-	code "$BUILD/kernel-fault-off/$o" >"$DS_TMP/off"
-	[ -s "$DS_TMP/without" ] || fail "$o: no code"
-	cmp -s "$DS_TMP/without" "$DS_TMP/off" || {
-		diff "$DS_TMP/without" "$DS_TMP/off" | head -n 20 || true
-		fail "$o differs"
-	}
-	compared=$((compared + 1))
-done
-[ "$compared" -ge 9 ] || fail "only $compared objects compared"
+# shellcheck disable=SC2086 # words on purpose
+same_code 9 "$BUILD/kernel-nofault" "$BUILD/kernel-fault-off" $list
 # The comparison can fail: this one has the fault path
 if [ -e "$BUILD/kernel-fault/arch/x86/entry/entry_64.o" ] &&
    cmp -s <(code "$BUILD/kernel-fault/arch/x86/entry/entry_64.o") <(code "$BUILD/kernel-fault-off/arch/x86/entry/entry_64.o"); then
