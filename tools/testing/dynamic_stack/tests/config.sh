@@ -42,7 +42,7 @@ cc=$(head_of cc)
 packages=$(head_of packages)
 packages=${packages//@/$(gcc -dumpversion | cut -d. -f1)}
 if [ -n "$packages" ]; then
-	# shellcheck disable=SC2086 # words on purpose
+	# shellcheck disable=SC2046,SC2086 # words on purpose
 	"$TOOLS/setup" $(printf '+%s ' $packages) || {
 		echo "needs the Debian packages $packages, which could not be installed"
 		exit 4
