@@ -411,12 +411,16 @@ static int db(unsigned int rounds, const u8 __user *user)
 }
 
 #if defined(CONFIG_X86_MCE) && defined(CONFIG_KPROBES)
+/* "Found by the scrubber": nothing has to be done about it at once. */
+#define MC_STATUS \
+	(MCI_STATUS_VAL | MCI_STATUS_UC | MCI_STATUS_EN | MCI_STATUS_S | MCACOD_SCRUB)
+
 /* An error that the kernel notes, and goes on. An emulator lets one write this. */
 static int arm_mc(void)
 {
-	/* "Found by the scrubber": nothing has to be done about it at once. */
-	int err = wrmsrl_safe(MSR_IA32_MCx_STATUS(3), MCI_STATUS_VAL | MCI_STATUS_UC |
-			      MCI_STATUS_EN | MCI_STATUS_S | MCACOD_SCRUB);
+	/* Not wrmsrl_safe(): sparse says that its casts truncate a constant. */
+	int err = wrmsr_safe(MSR_IA32_MCx_STATUS(3), lower_32_bits(MC_STATUS),
+			     upper_32_bits(MC_STATUS));
 
 	if (err)
 		return err;
