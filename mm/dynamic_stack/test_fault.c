@@ -441,7 +441,7 @@ static int nested_mc(struct kprobe *probe, struct pt_regs *regs)
 
 static int mc(unsigned int rounds, const u8 __user *user)
 {
-	struct kprobe probe = { .symbol_name = "mce_log", .pre_handler = nested_mc };
+	struct kprobe probe = { .symbol_name = "mce_gen_pool_add", .pre_handler = nested_mc };
 	int err;
 
 	/* Others grade the same error as fatal. */
