@@ -85,7 +85,7 @@ killall sleep; wait
 [ $grew -le 1600 ] || exit 1
 
 # A short load; then readers of other stacks, a processor goes and comes back
-stress-ng --temp-path /tmp --timeout 15 --fork 1 --pthread 1 --pthread-max 32 --futex 1 \
+stress-ng --temp-path /tmp --timeout 15 --fork 1 --clone 1 --futex 1 \
 	--poll 1 --pipe 1 --switch 1 >/tmp/stress.log 2>&1 &
 load=$!
 while kill -0 $load 2>/dev/null; do

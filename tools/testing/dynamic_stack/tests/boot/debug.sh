@@ -11,8 +11,8 @@ set -euo pipefail
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
 	--label boot/debug --log "$BUILD/log/check/boot-debug.console" --timeout 300 \
 	--smp 4 --mem 2G --stress --append dynamic_stack=on --cmd '
-stress-ng --temp-path /tmp --timeout 30 --fork 2 --pthread 2 --futex 2 --poll 2 --pipe 2 \
-	--pthread-max 64 --clone 1 --switch 2 --epoll 1 --eventfd 1 --mq 1 --mmap 1 --mmap-bytes 16M || exit 1
+stress-ng --temp-path /tmp --timeout 30 --fork 2 --futex 2 --poll 2 --pipe 2 \
+	--clone 2 --switch 2 --epoll 1 --eventfd 1 --mq 1 --mmap 1 --mmap-bytes 16M || exit 1
 cat /proc/[0-9]*/stack >/dev/null 2>&1
 echo w >/proc/sysrq-trigger
 echo t >/proc/sysrq-trigger

@@ -11,7 +11,7 @@ load='
 for s in "$@"; do
 	/selftests/$s || die "$s failed"
 done
-stress-ng --temp-path /tmp --timeout 10 --fork 1 --pthread 1 --pthread-max 32 --futex 1 --poll 1 \
+stress-ng --temp-path /tmp --timeout 10 --fork 1 --clone 1 --futex 1 --poll 1 \
 	--pipe 1 --switch 1 --mmap 1 --mmap-bytes 8M || die "stress-ng failed"
 [ $(count kstack_populate) -gt 100 ] || die "only $(count kstack_populate) populations"
 [ $(count kstack_fault) = 0 ] || die "$(count kstack_fault) stack faults"
