@@ -98,12 +98,15 @@ grep -q 'error: one, on: still 2.0 % apart' "$DS_TMP/err" || fail "an unsteady f
 if IDLE=10 bench 2>"$DS_TMP/err" >/dev/null; then fail "idle time is no error"; fi
 grep -q 'error: one, stock: 10 ms of idle time' "$DS_TMP/err" || fail "idle time goes unnoticed"
 expect_error 'no part nonsense' "$T/bench" BENCH=nonsense
-expect_error 'no CONFIG_DYNAMIC_STACK_FAULT' "$T/bench" --no-build --variants 'stock growth'
+expect_error 'need a kernel with CONFIG_DYNAMIC_STACK_FAULT' "$T/bench" --no-build --variants 'stock growth'
 rm "$B/kernel-bench-base/arch/x86/boot/bzImage"
 expect_error 'kernel-bench-base/arch/x86/boot/bzImage does not exist' "$T/bench" --no-build
 
-# With the fault path there is one column more
+# With a kernel that has the fault path there are two columns more
 touch "$B/kernel-bench-base/arch/x86/boot/bzImage"
-echo CONFIG_DYNAMIC_STACK_FAULT=y >"$B/kernel-bench/.config"
+mkdir -p "$B/kernel-bench-fault/arch/x86/boot"
+touch "$B/kernel-bench-fault/arch/x86/boot/bzImage"
+echo CONFIG_DYNAMIC_STACK_FAULT=y >"$B/kernel-bench-fault/.config"
 bench >"$DS_TMP/out"
+is 'w["one"]["ratio_fault_stock"]' 1.1
 is 'w["one"]["ratio_growth_stock"]' 1.0
