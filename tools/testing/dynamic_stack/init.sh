@@ -59,6 +59,8 @@ if [ -n "$(ls -A /out)" ]; then
 	fi
 fi
 echo "guest-end $token status=$status"
+# Sets nothing, but waits for a slow line
+stty cs8 2>/dev/null
 poweroff -f
 # Without ACPI the machine does not go off by itself
 echo "guest-halt"
