@@ -11,9 +11,9 @@ T := tools/testing/dynamic_stack
 MAKEFLAGS += --no-print-directory
 # The kernel's own make must not see variables given to this one
 unexport MAKEFLAGS
-export FORCE PATCH SIGNOFF
+export FORCE PATCH SIGNOFF BOCHS
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-configs android-selftest soak docs lint deb clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-fred check-configs android-selftest soak docs lint deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -47,6 +47,12 @@ bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick, REAL=1: 
 
 check: setup ## run all tests (TESTS="boot/* kunit/*" for some)
 	@$(T)/check $(TESTS)
+
+check-fred: ## run the tests of the fault path on FRED (BOCHS=path: a Bochs that has it), results in fred.json
+	@$(T)/bochs.py path >/dev/null
+	@$(T)/setup fred
+	@$(T)/bochs.py find >/dev/null
+	@$(T)/check --fred
 
 check-configs: setup ## build, boot and test each kernel of configs/matrix (about 10 minutes for each)
 	@$(T)/check 'config/*'
