@@ -79,6 +79,8 @@ enum dynamic_stack_plant {
 	DSTACK_PLANT_NO_MARGIN,		/* 16 move a #PF to where its handler faults */
 	DSTACK_PLANT_ONLY_CURRENT,	/* 17 a fault on the next task's stack is not known */
 	DSTACK_PLANT_TAKE_ENSURED,	/* 18 park pages that were ensured */
+	DSTACK_PLANT_ANY_LEVEL,		/* 19 a nested #PF at level 1 is taken for a first one */
+	DSTACK_PLANT_STAY,		/* 20 what is no stack fault stays at level 1 */
 };
 
 /* debug.c */

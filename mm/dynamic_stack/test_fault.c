@@ -20,6 +20,9 @@
  *	take N stack faults without a switch in between
  * echo "price N" > dynamic_stack_fault
  *	N times: what does a stack fault take, in ticks of the time stamp counter
+ * echo "pf N" > dynamic_stack_fault
+ *	the same of a page fault of the kernel that is no stack fault; with FRED
+ *	also if it were taken at stack level 0
  * echo "ensure N" > dynamic_stack_fault
  *	go N bytes deep, and sleep, without a fault
  *
@@ -47,6 +50,7 @@
 #include <asm/mce.h>
 #include <asm/nmi.h>
 #include <asm/tlbflush.h>
+#include <asm/trapnr.h>
 
 #include "internal.h"
 
@@ -62,7 +66,8 @@ static struct {
 	unsigned long	wrong;		/* data, or an error where none was due */
 	unsigned long	nested;		/* faults while the #PF stack was in use */
 	unsigned long	unwound;	/* from there to the function that faulted */
-	unsigned long	price;		/* of a stack fault, the least */
+	unsigned long	price;		/* of a fault, the least */
+	unsigned long	level0;		/* the same at stack level 0 */
 } seen;
 
 static unsigned long faults(void)
@@ -272,8 +277,12 @@ static void copy(unsigned int rounds, const u8 __user *user)
 static void nest(void)
 {
 	unsigned long word, *guard = task_stack_page(current) - sizeof(word);
+	unsigned int i, faulted = 0;
 
-	if (copy_from_kernel_nofault(&word, guard, sizeof(word)))
+	/* The second comes as the first has left things. */
+	for (i = 0; i < 2; i++)
+		faulted += !!copy_from_kernel_nofault(&word, guard, sizeof(word));
+	if (faulted == 2)
 		seen.nested++;
 	else
 		seen.wrong++;
@@ -523,6 +532,47 @@ static void price(unsigned int rounds)
 	seen.price = with - without;
 }
 
+static unsigned long pf_ticks(unsigned int rounds)
+{
+	unsigned long word, *guard = task_stack_page(current) - sizeof(word);
+	unsigned long least = ULONG_MAX, ticks, flags;
+
+	while (rounds--) {
+		local_irq_save(flags);
+		ticks = rdtsc();
+		if (!copy_from_kernel_nofault(&word, guard, sizeof(word)))
+			seen.wrong++;
+		ticks = rdtsc() - ticks;
+		local_irq_restore(flags);
+		least = min(least, ticks);
+		seen.rounds++;
+	}
+	return least;
+}
+
+static int pf(unsigned int rounds)
+{
+	/* At level 0 there must not be a stack fault. */
+	int err = dynamic_stack_ensure(2 * PAGE_SIZE);
+
+	if (err)
+		return err;
+	seen.price = pf_ticks(rounds);
+#ifdef CONFIG_DYNAMIC_STACK_FRED
+	if (cpu_feature_enabled(X86_FEATURE_FRED)) {
+		unsigned long levels;
+
+		preempt_disable();
+		rdmsrl(MSR_IA32_FRED_STKLVLS, levels);
+		wrmsrl(MSR_IA32_FRED_STKLVLS, levels & ~(3UL << (2 * X86_TRAP_PF)));
+		seen.level0 = pf_ticks(rounds);
+		wrmsrl(MSR_IA32_FRED_STKLVLS, levels);
+		preempt_enable();
+	}
+#endif
+	return dynamic_stack_ensure(0);
+}
+
 /* A word in each page down to there. */
 static noinline void touch(unsigned long bytes)
 {
@@ -619,6 +669,8 @@ static ssize_t fault_write(struct file *file, const char __user *ubuf, size_t le
 		drain(rounds);
 	else if (!strcmp(cmd, "price"))
 		price(rounds);
+	else if (!strcmp(cmd, "pf"))
+		err = pf(rounds);
 	else if (!strcmp(cmd, "ensure"))
 		err = ensure(rounds);
 	else
@@ -631,9 +683,9 @@ static ssize_t fault_write(struct file *file, const char __user *ubuf, size_t le
 
 static int fault_show(struct seq_file *m, void *unused)
 {
-	seq_printf(m, "rounds %lu\nfaults %lu\nearly %lu\nlost %lu\nin_service %lu\nwrong %lu\nnested %lu\nunwound %lu\nprice %lu\n",
+	seq_printf(m, "rounds %lu\nfaults %lu\nearly %lu\nlost %lu\nin_service %lu\nwrong %lu\nnested %lu\nunwound %lu\nprice %lu\nlevel0 %lu\n",
 		   seen.rounds, seen.faults, seen.early, seen.lost, seen.in_service,
-		   seen.wrong, seen.nested, seen.unwound, seen.price);
+		   seen.wrong, seen.nested, seen.unwound, seen.price, seen.level0);
 	return 0;
 }
 DEFINE_SHOW_STORE_ATTRIBUTE(fault);

@@ -12,6 +12,11 @@
  * CR2 is as the fault left it: those three restore it, and a stack fault
  * changes it for nobody who still needs it. That is why a #PF that is not a
  * stack fault is moved to where its handler has room to read CR2 without one.
+ *
+ * With FRED, what was said of the IST stack is true of stack level 1, but for
+ * three things. The CPU itself does not go back to the top of a stack that is
+ * in use. CR2 is in the frame, and nobody reads the register. And the CPU has
+ * to leave the level as well as the stack, which takes an ERETS.
  */
 #include <linux/entry-common.h>
 #include <linux/hardirq.h>
@@ -24,6 +29,7 @@
 #include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
 #include <asm/dynamic_stack.h>
+#include <asm/fred.h>
 #include <asm/hypervisor.h>
 #include <asm/irq_stack.h>
 #include <asm/processor.h>
@@ -205,12 +211,13 @@ static __always_inline bool beyond_promise(struct dynamic_stack *ds, unsigned lo
 }
 
 static __always_inline void tell_deep(struct pt_regs *regs, struct dynamic_stack *ds,
-				      unsigned long address)
+				      unsigned long address, bool fred)
 {
-	unsigned long ist = ist_shift();
+	unsigned long ist = fred ? 0 : ist_shift();
 
 	on_df_stack(warn_deep, regs, ds, address);
-	this_cpu_write(PF_IST, ist);
+	if (!fred)
+		this_cpu_write(PF_IST, ist);
 }
 
 /*
@@ -240,6 +247,106 @@ static noinstr void dead_end(struct pt_regs *regs, struct dynamic_stack *ds,
 	instrumentation_end();
 }
 
+static __always_inline void the_end(struct pt_regs *regs, struct dynamic_stack *ds,
+				    unsigned long address, bool fred)
+{
+	if (!fred)
+		ist_shift();
+	on_df_stack(dead_end, regs, ds, address);
+	unreachable();
+}
+
+/*
+ * Where the CPU aligns the stack pointer to before it pushes an event's frame
+ * on the stack that it interrupts.
+ */
+static __always_inline unsigned long frame_top(unsigned long sp, bool fred)
+{
+	return fred ? (sp - FRED_CONFIG_REDZONE) & FRED_STACK_FRAME_RSP_MASK :
+		      ALIGN_DOWN(sp, 16);
+}
+
+#ifdef CONFIG_DYNAMIC_STACK_FRED
+/* What the CPU pushes. */
+struct fred_pushed {
+	unsigned long		error_code;
+	unsigned long		ip;
+	u64			csx;
+	unsigned long		flags;
+	unsigned long		sp;
+	u64			ssx;
+	struct fred_info	info;
+};
+
+#define FRED_PUSHED	sizeof(struct fred_pushed)
+
+/*
+ * Let ERETS do what the delivery of an event does at the level that @regs are
+ * returned to, given the event's frame there.
+ */
+static __always_inline void fred_deliver(struct pt_regs *regs, struct fred_pushed *frame)
+{
+	frame->ip = regs->ip;
+	frame->csx = regs->csx;
+	frame->flags = regs->flags;
+	frame->sp = regs->sp;
+
+	regs->ip = (unsigned long)asm_fred_entrypoint_kernel;
+	/* The level stays what it was. An event ends the wait for an ENDBR. */
+	regs->fred_cs.wfe = 0;
+	regs->flags = X86_EFLAGS_FIXED;
+	regs->sp = (unsigned long)frame;
+	regs->ssx = regs->ss;
+}
+
+static __always_inline void fred_deliver_irq(struct pt_regs *regs, unsigned long where,
+					     unsigned int vector)
+{
+	struct fred_pushed *frame = (struct fred_pushed *)where;
+	union {
+		struct fred_ss	fred_ss;
+		u64		ssx;
+	} u = { .ssx = regs->ss };
+
+	u.fred_ss.type = EVENT_TYPE_EXTINT;
+	u.fred_ss.vector = vector;
+	u.fred_ss.lm = 1;
+	frame->error_code = 0;
+	frame->ssx = u.ssx;
+	frame->info.edata = 0;
+	frame->info.resv = 0;
+	fred_deliver(regs, frame);
+}
+#else
+#define FRED_PUSHED	0UL
+
+static __always_inline void fred_deliver_irq(struct pt_regs *regs, unsigned long where,
+					     unsigned int vector) { }
+#endif
+
+static __always_inline void idt_deliver_irq(struct pt_regs *regs, unsigned long where,
+					    unsigned int vector)
+{
+	unsigned long *frame = (unsigned long *)where;
+	const gate_desc *gate;
+	struct desc_ptr idt;
+
+	frame[0] = regs->ip;
+	frame[1] = regs->cs;
+	/* The fault's own. */
+	frame[2] = regs->flags & ~X86_EFLAGS_RF;
+	frame[3] = regs->sp;
+	frame[4] = regs->ss;
+
+	asm volatile("sidt %0" : "=m" (idt));
+	gate = (const gate_desc *)idt.address + vector;
+	regs->ip = gate->offset_low | (unsigned long)gate->offset_middle << 16 |
+		   (unsigned long)gate->offset_high << 32;
+	regs->cs = __KERNEL_CS;
+	regs->flags &= ~(X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_NT | X86_EFLAGS_RF);
+	regs->sp = (unsigned long)frame;
+}
+
 /* The vector in service, or 0. A lone one: interrupts are off since. */
 static __always_inline unsigned int vector_in_service(void)
 {
@@ -260,7 +367,7 @@ static __always_inline unsigned int vector_in_service(void)
 }
 
 /*
- * A stack fault with interrupts on, in the 40 bytes where an interrupt's frame
+ * A stack fault with interrupts on, in the bytes where an interrupt's frame
  * would be: it may have been the CPU that pushed it. Then the local APIC has
  * handed over the vector, and considers it to be in service; to return from the
  * fault would not bring it back, and would leave it so for ever. Nothing else
@@ -271,38 +378,29 @@ static __always_inline unsigned int vector_in_service(void)
  * which writes EOI as always. That is right for edge and level alike, and needs
  * no IPI. If it was an exception's frame that the CPU pushed, or an instruction
  * that wrote there, then it is executed again.
+ *
+ * FRED says that an event was nested in another one's delivery, but not in
+ * which. So this does not ask.
  */
 static __always_inline bool deliver_again(struct pt_regs *regs, struct dynamic_stack *ds,
-					  unsigned long address)
+					  unsigned long address, unsigned long error, bool fred)
 {
-	unsigned long *frame = (unsigned long *)ALIGN_DOWN(regs->sp, 16) - 5;
-	const gate_desc *gate;
-	struct desc_ptr idt;
+	const unsigned long size = fred ? FRED_PUSHED : 5 * sizeof(long);
+	unsigned long frame = frame_top(regs->sp, fred) - size;
 	unsigned int vector;
 
-	if (!(regs->flags & X86_EFLAGS_IF) || !(regs->orig_ax & X86_PF_WRITE) ||
-	    address - (unsigned long)frame >= 5 * sizeof(*frame))
+	if (!(regs->flags & X86_EFLAGS_IF) || !(error & X86_PF_WRITE) || address - frame >= size)
 		return true;
 	vector = vector_in_service();
 	if (!vector || dstack_planted(LOSE_IRQ))
 		return true;
-	if ((unsigned long)frame < ds->base || !make_present(ds, (unsigned long)frame, regs->sp))
+	if (frame < ds->base || !make_present(ds, frame, regs->sp))
 		return false;
 
-	frame[0] = regs->ip;
-	frame[1] = regs->cs;
-	/* The fault's own. */
-	frame[2] = regs->flags & ~X86_EFLAGS_RF;
-	frame[3] = regs->sp;
-	frame[4] = regs->ss;
-
-	asm volatile("sidt %0" : "=m" (idt));
-	gate = (const gate_desc *)idt.address + vector;
-	regs->ip = gate->offset_low | (unsigned long)gate->offset_middle << 16 |
-		   (unsigned long)gate->offset_high << 32;
-	regs->cs = __KERNEL_CS;
-	regs->flags &= ~(X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_NT | X86_EFLAGS_RF);
-	regs->sp = (unsigned long)frame;
+	if (fred)
+		fred_deliver_irq(regs, frame, vector);
+	else
+		idt_deliver_irq(regs, frame, vector);
 	raw_cpu_inc(dynamic_stack_redelivered);
 	return true;
 }
@@ -334,50 +432,41 @@ static __always_inline void hold(void)
 static __always_inline void hold(void) { }
 #endif
 
-/**
- * dynamic_stack_page_fault - what is to be done with a #PF of the kernel
- * @regs: on the #PF stack
+/*
+ * A stack fault is served here. What else there is has to be moved to the stack
+ * that was interrupted.
  *
- * Return: where @regs have been moved to, for the handler of page faults; %NULL
- * if it was a stack fault, and @regs are to be returned to.
+ * Return: where to, @size bytes; 0 if it was a stack fault, and @regs are to be
+ * returned to.
  */
-noinstr struct pt_regs *dynamic_stack_page_fault(struct pt_regs *regs)
+static __always_inline unsigned long page_fault(struct pt_regs *regs, unsigned long address,
+						unsigned long error, unsigned long size, bool fred)
 {
-	unsigned long address = read_cr2(), sp = regs->sp, low;
+	unsigned long sp = regs->sp, moved, low;
 	struct dynamic_stack *ds;
-	struct pt_regs *moved;
-
-	/* Early: the gate has no IST stack yet. */
-	if (!on_pf_stack((unsigned long)regs))
-		return regs;
-	/* The code here has faulted: what it was called for is overwritten. */
-	if (on_pf_stack(sp)) {
-		ds = NULL;
-		goto empty;
-	}
-	hold();
 
 	ds = dynamic_stack_at(sp);
 	if (dstack_planted(ONLY_CURRENT) && ds != current->dynamic_stack)
 		ds = NULL;
 
 	/* Kernel mode, not present, not an instruction: on the stack in use? */
-	if (ds && !(regs->orig_ax & ~X86_PF_WRITE) && address - ds->base < THREAD_SIZE) {
+	if (ds && !(error & ~X86_PF_WRITE) && address - ds->base < THREAD_SIZE) {
 		if (!dynamic_stack_fault_in(ds, (address - ds->base) >> PAGE_SHIFT))
 			goto empty;
 		if (beyond_promise(ds, address))
-			tell_deep(regs, ds, address);
-		if (!deliver_again(regs, ds, address))
+			tell_deep(regs, ds, address, fred);
+		if (!deliver_again(regs, ds, address, error, fred))
 			goto empty;
-		return NULL;
+		return 0;
 	}
 
 	/* To where the CPU would have pushed it. */
-	moved = (struct pt_regs *)ALIGN_DOWN(sp, 16) - 1;
+	moved = frame_top(sp, fred) - size;
 	if (likely(ds)) {
-		low = (unsigned long)moved - (dstack_planted(NO_MARGIN) ? 0 : PF_MARGIN);
+		/* With FRED, nothing is lost if the handler faults there. */
+		low = moved - (fred || dstack_planted(NO_MARGIN) ? 0 : PF_MARGIN);
 		if (unlikely(low < ds->base)) {
-			low = (unsigned long)moved;
+			low = moved;
 			if (low < ds->base)
 				goto no_stack;
 		}
@@ -389,40 +478,114 @@ noinstr struct pt_regs *dynamic_stack_page_fault(struct pt_regs *regs)
 				goto empty;
 			}
 			if (ds->mapped != was && beyond_promise(ds, low)) {
-				tell_deep(regs, ds, low);
+				tell_deep(regs, ds, low, fred);
 				/* The handler has still to read it. */
-				write_cr2(address);
+				if (!fred)
+					write_cr2(address);
 			}
 		}
-	} else if (!mapped((unsigned long)moved) ||
-		   !mapped((unsigned long)(moved + 1) - 1)) {
+	} else if (!mapped(moved) || !mapped(moved + size - 1)) {
 		goto no_stack;
 	}
-	*moved = *regs;
 	return moved;
 
 no_stack:
 	/* Where a push would have gone: the guard page, most likely. */
-	address = (unsigned long)moved;
+	address = moved;
 	ds = NULL;
 empty:
-	ist_shift();
-	on_df_stack(dead_end, regs, ds, address);
-	unreachable();
+	the_end(regs, ds, address, fred);
 }
+
+/**
+ * dynamic_stack_page_fault - what is to be done with a #PF of the kernel
+ * @regs: on the #PF stack
+ *
+ * Return: where @regs have been moved to, for the handler of page faults; %NULL
+ * if it was a stack fault, and @regs are to be returned to.
+ */
+noinstr struct pt_regs *dynamic_stack_page_fault(struct pt_regs *regs)
+{
+	unsigned long address = read_cr2();
+	struct pt_regs *moved;
+
+	/* Early: the gate has no IST stack yet. */
+	if (!on_pf_stack((unsigned long)regs))
+		return regs;
+	/* The code here has faulted: what it was called for is overwritten. */
+	if (on_pf_stack(regs->sp))
+		the_end(regs, NULL, address, false);
+	hold();
+
+	moved = (struct pt_regs *)page_fault(regs, address, regs->orig_ax, sizeof(*regs), false);
+	if (moved)
+		*moved = *regs;
+	return moved;
+}
+
+#ifdef CONFIG_DYNAMIC_STACK_FRED
+/* Stack faults at level 1, others there, any at another level. */
+DEFINE_PER_CPU(unsigned long, dynamic_stack_level1[3]);
+
+/**
+ * dynamic_stack_fred_fault - what is to be done with a #PF of the kernel
+ * @regs: as it came in
+ * @error: its error code
+ *
+ * At level 0 a #PF is what it always was: an early one, or one that comes from
+ * here. So it is if it interrupted a higher level: #DB, NMI, #MC and #DF have no
+ * other stack, and don't sleep. That level is in the frame, and says for sure
+ * whether this is the first one on the stack of level 1.
+ *
+ * What is not a stack fault begins anew, at level 0 of the stack that it
+ * interrupted: ERETS goes to where the CPU would have gone, with the frame that
+ * it would have pushed.
+ *
+ * Return: false if it is to be handled where it is; true if @regs are to be
+ * returned to.
+ */
+noinstr bool dynamic_stack_fred_fault(struct pt_regs *regs, unsigned long error)
+{
+	struct fred_pushed *moved;
+
+	if ((regs->fred_cs.sl && !dstack_planted(ANY_LEVEL)) ||
+	    (unsigned long)regs - __this_cpu_ist_bottom_va(DB) >= EXCEPTION_STKSZ)
+		return false;
+	hold();
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_DEBUG) && (__rdmsr(MSR_IA32_FRED_CONFIG) & 3) != 1)
+		raw_cpu_inc(dynamic_stack_level1[2]);
+
+	moved = (struct fred_pushed *)page_fault(regs, fred_event_data(regs), error,
+						 FRED_PUSHED, true);
+	if (!moved) {
+		raw_cpu_inc(dynamic_stack_level1[0]);
+		return true;
+	}
+	raw_cpu_inc(dynamic_stack_level1[1]);
+	if (dstack_planted(STAY))
+		return false;
+	moved->error_code = error;
+	moved->ssx = regs->ssx;
+	moved->info = *fred_info(regs);
+	fred_deliver(regs, moved);
+	return true;
+}
+#endif
 
 /**
  * arch_dynamic_stack_fault_supported - can stack faults be taken here?
  *
- * With FRED, #PF has no IST stack. An interrupt that is not in service at the
- * local APIC would get lost: that is so if it comes through an 8259, and with
- * hypervisors that hand over interrupts with an EOI of their own.
+ * An interrupt that is not in service at the local APIC would get lost: that is
+ * so if it comes through an 8259, and with hypervisors that hand over interrupts
+ * with an EOI of their own.
  *
  * Return: true if so.
  */
 bool __init arch_dynamic_stack_fault_supported(void)
 {
-	return !cpu_feature_enabled(X86_FEATURE_FRED) && boot_cpu_has(X86_FEATURE_APIC) &&
-	       apic_intr_mode == APIC_SYMMETRIC_IO &&
+	/* A kernel in which FRED does not know of it. */
+	if (cpu_feature_enabled(X86_FEATURE_FRED) && !IS_ENABLED(CONFIG_DYNAMIC_STACK_FRED))
+		return false;
+	return boot_cpu_has(X86_FEATURE_APIC) && apic_intr_mode == APIC_SYMMETRIC_IO &&
 	       (hypervisor_is_type(X86_HYPER_NATIVE) || hypervisor_is_type(X86_HYPER_KVM));
 }

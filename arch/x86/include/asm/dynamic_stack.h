@@ -93,6 +93,7 @@ void dynamic_stack_ist_exit(struct dynamic_stack_ist *save);
 bool arch_dynamic_stack_fault_supported(void);
 
 DECLARE_PER_CPU(unsigned long, dynamic_stack_redelivered);
+DECLARE_PER_CPU(unsigned long, dynamic_stack_level1[3]);
 #ifdef CONFIG_DYNAMIC_STACK_DEBUG
 extern unsigned int dynamic_stack_hold, dynamic_stack_held;
 extern bool dynamic_stack_hold_mc;
@@ -103,5 +104,14 @@ struct dynamic_stack_ist { };
 static __always_inline void dynamic_stack_ist_enter(struct dynamic_stack_ist *save,
 						    struct pt_regs *regs) { }
 static __always_inline void dynamic_stack_ist_exit(struct dynamic_stack_ist *save) { }
+#endif
+
+#ifdef CONFIG_DYNAMIC_STACK_FRED
+bool dynamic_stack_fred_fault(struct pt_regs *regs, unsigned long error);
+#else
+static __always_inline bool dynamic_stack_fred_fault(struct pt_regs *regs, unsigned long error)
+{
+	return false;
+}
 #endif
 #endif /* _ASM_X86_DYNAMIC_STACK_H */
