@@ -1,23 +1,47 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# For the tests of the fault path: one kernel for all of them, and the ways in
-# which they run it. Sourced after `set -euo pipefail`.
+# For the tests of the fault path: one kernel for all of them in fault/ist, one
+# for fault/fred, and the ways in which they run it. Tests that are links run in
+# both. Sourced after `set -euo pipefail`.
 . "$TOOLS/tests/lib.sh"
 
+# In fault/fred, each is run with 1 and with 2 processors, or as its line
+# `# processors: N` says.
+way=$(basename "$(dirname "$0")")
 name=$(basename "$0" .sh)
-# A caller may want the same with other options on top
-variant=${variant:-}
-kernel=$BUILD/kernel-fault$variant
-consoles=$BUILD/log/check/fault-ist-$name
+console=$BUILD/log/check/fault-$way-$name
 
-# Once for a run of `check`, which is the parent
-stamp=$BUILD/.fault$variant-built-by-$PPID
-if [ ! -e "$stamp" ]; then
-	"$TOOLS/build-kernel" --name "fault$variant" --config fault ${variant:+--config "matrix/fault$variant"}
-	rm -f "$BUILD/.fault$variant-built-by-"*
-	touch "$stamp"
-fi
+# shellcheck disable=SC2034 # cmdlines: for the tests
+case $way in
+fred)
+	. "$TOOLS/tests/fred.sh"
+	if [ -z "${DS_CPUS:-}" ]; then
+		for n in $(sed -n 's/^# processors: //p' "$0" | grep . || echo 1 2); do
+			DS_CPUS=$n "$0"
+		done
+		exit 0
+	fi
+	console=$console-$DS_CPUS
+	vm=(--bochs --timeout 600 --smp "$DS_CPUS" --append fred=on)
+	# It does not switch page tables on entry
+	cmdlines=('' 'nox2apic')
+	;;
+*)
+	# A caller may want the same with other options on top
+	variant=${variant:-}
+	kernel=$BUILD/kernel-fault$variant
+	vm=(--timeout 240 --smp 2)
+	cmdlines=('' 'pti=on' 'nox2apic')
+	# Once for a run of `check`, which is the parent
+	stamp=$BUILD/.fault$variant-built-by-$PPID
+	if [ ! -e "$stamp" ]; then
+		"$TOOLS/build-kernel" --name "fault$variant" --config fault ${variant:+--config "matrix/fault$variant"}
+		rm -f "$BUILD/.fault$variant-built-by-"*
+		touch "$stamp"
+	fi
+	;;
+esac
 
 GUEST='
 p=/sys/module/dynamic_stack/parameters
@@ -33,9 +57,9 @@ die() { echo "@@ $*"; cat $f; exit 1; }
 guest() {
 	local status=$1 label=$2 append=$3 commands=$4
 	shift 4
-	CONSOLE=$consoles-$label.console
-	expect_status "$status" "$TOOLS/vm" --kernel "$kernel/arch/x86/boot/bzImage" \
-		--label "fault/ist/$name $label" --log "$CONSOLE" --timeout 240 --smp 2 --mem 512M \
+	CONSOLE=$console-$label.console
+	expect_status "$status" "$TOOLS/vm" --kernel "$kernel/arch/x86/boot/bzImage" "${vm[@]}" \
+		--label "fault/$way/$name $label" --log "$CONSOLE" --mem 512M \
 		--append "dynamic_stack=on $append" "$@" --cmd "$GUEST $commands"
 }
 

@@ -19,7 +19,7 @@ echo "@@ again $again"
 [ $(was rounds) = 200 ] || die "only $(was rounds) rounds"
 [ $(was early) -lt 100 ] || die "too early too often"
 '
-for cmdline in '' 'pti=on' 'nox2apic'; do
+for cmdline in "${cmdlines[@]}"; do
 	guest 0 "${cmdline:-plain}" "dynamic_stack.populate=1 $cmdline" "$storm"
 	[ "$(result lost)" = 0 ] || fail "$(result lost) of 200 interrupts lost"
 	[ "$(result in_service)" = 0 ] || fail "left in service after $(result in_service) of 200 rounds"

@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# limit: 1200
+# needs: guest
+# A #DB of a watchpoint comes while a page fault is at level 1, and faults twice
+# itself. The level that a #PF interrupted tells which is the first one: if it is
+# not looked at (planted), the kernel does not survive.
+set -euo pipefail
+. "$(dirname "$0")/../../fault.sh"
+
+db='
+echo db 200 >$f || die "db: $?"
+cat $f
+[ $(was rounds) = 200 ] || die "only $(was rounds) rounds"
+[ $(was wrong) = 0 ] || die "$(was wrong) rounds went wrong"
+[ $(was nested) -ge 190 ] || die "only $(was nested) #DBs came while level 1 was in use"
+echo "@@ nested $(was nested)"
+'
+guest 0 plain 'dynamic_stack.populate=1' "$db"
+nested=$(result nested)
+guest 2 planted 'dynamic_stack.populate=1' "echo $((1 << 19)) >\$p/plant; $db"
+echo "note: $nested of 200 nested; level not looked at: $(grep -m1 -oE 'BUG: .*|Oops: .*|Kernel panic.*|PANIC: .*' "$CONSOLE")"

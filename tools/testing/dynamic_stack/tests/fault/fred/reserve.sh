@@ -1,0 +1,1 @@
+../ist/reserve.sh

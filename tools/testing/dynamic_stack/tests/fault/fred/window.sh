@@ -1,0 +1,1 @@
+../ist/window.sh
