@@ -339,9 +339,12 @@ static int nmi_sender(void *unused)
 		unsigned int cpu = READ_ONCE(dynamic_stack_hold);
 
 		if (cpu && READ_ONCE(dynamic_stack_held)) {
+			unsigned long round = READ_ONCE(seen.rounds);
+
 			__apic_send_IPI(cpu - 1, NMI_VECTOR);
-			/* One for each: the handler takes it back. */
-			while (READ_ONCE(dynamic_stack_hold) == cpu && !kthread_should_stop())
+			/* One for each: the handler takes it back. This may sleep over that. */
+			while (READ_ONCE(dynamic_stack_hold) == cpu &&
+			       READ_ONCE(seen.rounds) == round && !kthread_should_stop())
 				cpu_relax();
 		}
 		cond_resched();
