@@ -249,6 +249,8 @@ static void fault_top(struct kunit *test)
 	unsigned long sp;
 	struct shifted s;
 
+	if (cpu_feature_enabled(X86_FEATURE_FRED))
+		kunit_skip(test, "with FRED, the CPU does that");
 	local_irq_disable();
 	sp = __this_cpu_ist_top_va(PF) - 1024;
 	shift(&s);

@@ -30,6 +30,7 @@
  */
 #define pr_fmt(fmt) "dynamic_stack: " fmt
 
+#include <linux/completion.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/highmem.h>
@@ -333,8 +334,14 @@ static void nested_db(struct perf_event *event, struct perf_sample_data *data,
 	nest();
 }
 
-static int nmi_sender(void *unused)
+/*
+ * It keeps its CPU: what else could run there may wait for the CPU that is held,
+ * in a TLB shootdown for instance, and that one waits for the NMI.
+ */
+static int nmi_sender(void *ready)
 {
+	preempt_disable();
+	complete(ready);
 	while (!kthread_should_stop()) {
 		unsigned int cpu = READ_ONCE(dynamic_stack_hold);
 
@@ -342,13 +349,14 @@ static int nmi_sender(void *unused)
 			unsigned long round = READ_ONCE(seen.rounds);
 
 			__apic_send_IPI(cpu - 1, NMI_VECTOR);
-			/* One for each: the handler takes it back. This may sleep over that. */
+			/* One for each: the handler takes it back. The next may come at once. */
 			while (READ_ONCE(dynamic_stack_hold) == cpu &&
 			       READ_ONCE(seen.rounds) == round && !kthread_should_stop())
 				cpu_relax();
 		}
-		cond_resched();
+		cpu_relax();
 	}
+	preempt_enable();
 	return 0;
 }
 
@@ -383,6 +391,7 @@ static int nested_rounds(unsigned int rounds, const u8 __user *user, int (*arm)(
 
 static int nmi(unsigned int rounds, const u8 __user *user)
 {
+	DECLARE_COMPLETION_ONSTACK(ready);
 	struct task_struct *sender;
 	unsigned int cpu;
 	int err;
@@ -392,14 +401,18 @@ static int nmi(unsigned int rounds, const u8 __user *user)
 	err = register_nmi_handler(NMI_LOCAL, nested_nmi, 0, "dynamic_stack");
 	if (err)
 		return err;
+	/* Never to where the sender is */
+	migrate_disable();
 	cpu = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
-	sender = kthread_run_on_cpu(nmi_sender, NULL, cpu, "dstack_nmi/%u");
+	sender = kthread_run_on_cpu(nmi_sender, &ready, cpu, "dstack_nmi/%u");
 	if (IS_ERR(sender)) {
 		err = PTR_ERR(sender);
 	} else {
+		wait_for_completion(&ready);
 		err = nested_rounds(rounds, user, NULL);
 		kthread_stop(sender);
 	}
+	migrate_enable();
 	unregister_nmi_handler(NMI_LOCAL, "dynamic_stack");
 	return err;
 }
