@@ -12,7 +12,7 @@ way=$(basename "$(dirname "$0")")
 name=$(basename "$0" .sh)
 console=$BUILD/log/check/fault-$way-$name
 
-# shellcheck disable=SC2034 # cmdlines: for the tests
+# shellcheck disable=SC2034 # cmdlines, load: for the tests
 case $way in
 fred)
 	. "$TOOLS/tests/fred.sh"
@@ -26,6 +26,7 @@ fred)
 	vm=(--bochs --timeout 600 --smp "$DS_CPUS" --append fred=on)
 	# It does not switch page tables on entry
 	cmdlines=('' 'nox2apic')
+	load=5
 	;;
 *)
 	# A caller may want the same with other options on top
@@ -33,6 +34,7 @@ fred)
 	kernel=$BUILD/kernel-fault$variant
 	vm=(--timeout 240 --smp 2)
 	cmdlines=('' 'pti=on' 'nox2apic')
+	load=20
 	# Once for a run of `check`, which is the parent
 	stamp=$BUILD/.fault$variant-built-by-$PPID
 	if [ ! -e "$stamp" ]; then

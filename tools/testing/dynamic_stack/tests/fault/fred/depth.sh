@@ -13,7 +13,7 @@ for n in 4 3 2 1; do
 [ \$(cat \$p/populate) = $n ] || die 'populate is not $n'
 before=\$(count kstack_fault)
 for i in 1 2 3; do
-	for d in 1000 3000 5000 7000 9000 11000; do
+	for d in 1000 3500 6500 9500 12500; do
 		echo sleep \$d 30 >\$t || die 'data lost'
 		echo remote \$d 30 >\$t || die 'data lost'
 	done

@@ -21,7 +21,7 @@ tree=$BUILD/linux-nofault
 }
 git -C "$tree" checkout -q --detach "$first^"
 for side in nofault:$tree fault-off:$linux; do
-	"$TOOLS/build-kernel" --name "${side%%:*}" --tree "${side#*:}" --set X86_MCE=y --config-only
+	"$TOOLS/build-kernel" --name "${side%%:*}" --tree "${side#*:}" --set X86_MCE=y --set X86_FRED=y --config-only
 	"$TOOLS/build-kernel" --name "${side%%:*}" --tree "${side#*:}" --no-config --targets "$(tr '\n' ' ' <<<"$list")"
 done
 
