@@ -247,13 +247,15 @@ static noinstr void dead_end(struct pt_regs *regs, struct dynamic_stack *ds,
 	instrumentation_end();
 }
 
-static __always_inline void the_end(struct pt_regs *regs, struct dynamic_stack *ds,
-				    unsigned long address, bool fred)
+static noinstr void __noreturn the_end(struct pt_regs *regs, struct dynamic_stack *ds,
+				       unsigned long address, bool fred)
 {
 	if (!fred)
 		ist_shift();
 	on_df_stack(dead_end, regs, ds, address);
-	unreachable();
+	/* It doesn't return. */
+	for (;;)
+		cpu_relax();
 }
 
 /*
