@@ -73,9 +73,11 @@ int main(void)
 	ksft_print_header();
 	ksft_set_plan(2);
 	ldt = bad_returns(LDT_SELECTOR);
-	ksft_test_result(ldt == ROUNDS, "a segment of no LDT: SIGSEGV %d of %d times\n", ldt, ROUNDS);
+	ksft_test_result(ldt == ROUNDS, "a segment of no LDT: SIGSEGV %d of %d times\n",
+			 ldt, ROUNDS);
 	gdt = bad_returns(GDT_SELECTOR);
-	ksft_test_result(gdt == ROUNDS, "a segment beyond the GDT: SIGSEGV %d of %d times\n", gdt, ROUNDS);
+	ksft_test_result(gdt == ROUNDS, "a segment beyond the GDT: SIGSEGV %d of %d times\n",
+			 gdt, ROUNDS);
 	ksft_finished();
 }
 #else

@@ -187,7 +187,8 @@ static void test_follows(void)
 	ksft_test_result(labs(kernel - frames) <= NOISE_PAGES,
 			 "%ld frames fewer, %ld pages less of the kernel's\n", frames, kernel);
 	ksft_test_result(labs(current - anon - frames) <= NOISE_PAGES + stock,
-			 "and %ld in memory.current, with %ld more of the user's\n", current, -anon);
+			 "and %ld in memory.current, with %ld more of the user's\n",
+			 current, -anon);
 
 	for (i = 0; i < TASKS; i++)
 		kill(task[i], SIGKILL);

@@ -249,7 +249,8 @@ static void test_policies(const char *policy)
 	start(&c);
 	ask(&c, "touch 100");
 	sleep_ms(300);
-	kept = stack_info(c.pid, &info) && info.held == read_key(DEBUGFS "summary", "promised_pages");
+	kept = stack_info(c.pid, &info) &&
+	       info.held == read_key(DEBUGFS "summary", "promised_pages");
 	ksft_test_result(kept, "reclaim=never takes nothing (%s)\n", info.map);
 
 	eager_collector();
