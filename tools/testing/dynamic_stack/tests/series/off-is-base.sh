@@ -21,8 +21,8 @@ objects=$(for f in $sources; do
 	esac
 done | sort -u)
 
-"$TOOLS/build-kernel" --name off --tree "$linux" --set CONFIG_DYNAMIC_STACK=n --config-only
-"$TOOLS/build-kernel" --name off-base --base --config-only
+"$TOOLS/build-kernel" --name off --tree "$linux" --set CONFIG_DYNAMIC_STACK=n --set X86_MCE=y --set X86_FRED=y --config-only
+"$TOOLS/build-kernel" --name off-base --base --set X86_MCE=y --set X86_FRED=y --config-only
 # Objects that this configuration has: the others can't be built on their own
 list=
 for o in $objects; do
