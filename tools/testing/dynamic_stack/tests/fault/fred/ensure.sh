@@ -1,1 +1,0 @@
-../ist/ensure.sh
