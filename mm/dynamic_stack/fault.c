@@ -301,13 +301,11 @@ void kstack_fault_show(struct seq_file *m)
 			   fault_slots, READ_ONCE(reserve->taken), READ_ONCE(reserve->deep),
 			   READ_ONCE(reserve->window),
 			   READ_ONCE(per_cpu(dynamic_stack_redelivered, cpu)));
-		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FRED)) {
-			unsigned long *level1 = per_cpu(dynamic_stack_level1, cpu);
-
+		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FRED))
 			seq_printf(m, "cpu %d: FRED level 1: stack faults %lu, others %lu, not at level 1 %lu\n",
-				   cpu, READ_ONCE(level1[0]), READ_ONCE(level1[1]),
-				   READ_ONCE(level1[2]));
-		}
+				   cpu, READ_ONCE(per_cpu(dynamic_stack_level1[0], cpu)),
+				   READ_ONCE(per_cpu(dynamic_stack_level1[1], cpu)),
+				   READ_ONCE(per_cpu(dynamic_stack_level1[2], cpu)));
 	}
 }
 
