@@ -340,11 +340,13 @@ static void nested_db(struct perf_event *event, struct perf_sample_data *data,
  */
 static int nmi_sender(void *ready)
 {
-	preempt_disable();
 	complete(ready);
 	while (!kthread_should_stop()) {
-		unsigned int cpu = READ_ONCE(dynamic_stack_hold);
+		unsigned int cpu;
 
+		/* A CPU that is held can't answer IPIs, for which others may wait here. */
+		preempt_disable();
+		cpu = READ_ONCE(dynamic_stack_hold);
 		if (cpu && READ_ONCE(dynamic_stack_held)) {
 			unsigned long round = READ_ONCE(seen.rounds);
 
@@ -354,9 +356,9 @@ static int nmi_sender(void *ready)
 			       READ_ONCE(seen.rounds) == round && !kthread_should_stop())
 				cpu_relax();
 		}
-		cpu_relax();
+		preempt_enable();
+		cond_resched();
 	}
-	preempt_enable();
 	return 0;
 }
 
