@@ -69,11 +69,29 @@ expect_error 'mm/two.c was edited both here and in build/linux' "$S" sync
 cp "$REPO/mm/two.c" "$L/mm/two.c"
 "$S" branch
 
+# 6. a patch that brings a new file and nothing else is left as it is
+printf 'int three;\n' >"$REPO/mm/three.c"
+only=$P/0003-mm-only-a-new-file.patch
+cat >"$only" <<'PATCH'
+From: Tester <tester@localhost>
+Date: Sun, 22 Nov 2026 12:00:00 +0000
+Subject: [PATCH] mm: only a new file
+
+Why it is so.
+
+New-files: mm/three.c
+PATCH
+basename "$only" >>"$P/series"
+once=$(cat "$P"/*)
+"$S" branch
+"$S" refresh
+[ "$once" = "$(cat "$P"/*)" ] || fail "refresh rewrote a patch for nothing: $(cat "$only")"
+
 # From nothing, the patches give the same tree
 tree=$(g rev-parse 'HEAD^{tree}')
 rm -rf "$REPO/build"
 "$S" branch
 [ "$tree" = "$(g rev-parse 'HEAD^{tree}')" ] || fail "another tree from a fresh clone"
 "$S" mail
-[ "$(find "$REPO/build/series" -name '*.patch' | wc -l)" = 2 ] || fail "not two mails"
+[ "$(find "$REPO/build/series" -name '*.patch' | wc -l)" = 3 ] || fail "not three mails"
 grep -q 'int two;' "$REPO"/build/series/0002* || fail "the mail lacks the new file"
