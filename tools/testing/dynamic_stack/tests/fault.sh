@@ -12,6 +12,8 @@ way=$(basename "$(dirname "$0")")
 name=$(basename "$0" .sh)
 console=$BUILD/log/check/fault-$way-$name
 
+# A caller may want the same with other options on top
+variant=${variant:-}
 # shellcheck disable=SC2034 # cmdlines, load: for the tests
 case $way in
 fred)
@@ -29,8 +31,6 @@ fred)
 	load=5
 	;;
 *)
-	# A caller may want the same with other options on top
-	variant=${variant:-}
 	kernel=$BUILD/kernel-fault$variant
 	vm=(--timeout 240 --smp 2)
 	cmdlines=('' 'pti=on' 'nox2apic')

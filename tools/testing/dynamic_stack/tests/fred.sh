@@ -6,18 +6,20 @@
 . "$TOOLS/tests/lib.sh"
 
 name=$(basename "$0" .sh)
-kernel=$BUILD/kernel-fred
+# A caller may want the same with other options on top
+variant=${variant:-}
+kernel=$BUILD/kernel-fred$variant
 consoles=$BUILD/log/check/fault-fred-$name
 
 # Once for a run of `check`, which is the parent
-stamp=$BUILD/.fred-built-by-$PPID
+stamp=$BUILD/.fred$variant-built-by-$PPID
 if [ -z "${DS_CPUS:-}" ] && [ ! -e "$stamp" ]; then
 	why=$("$TOOLS/bochs.py" find 2>&1 >/dev/null) || {
 		printf '%s\n' "${why#error: }"
 		exit 4
 	}
-	"$TOOLS/build-kernel" --name fred --config fault --config fred
-	rm -f "$BUILD"/.fred-built-by-*
+	"$TOOLS/build-kernel" --name "fred$variant" --config fault --config fred ${variant:+--config "matrix/fault$variant"}
+	rm -f "$BUILD/.fred$variant-built-by-"*
 	touch "$stamp"
 fi
 

@@ -3,8 +3,8 @@
 # limit: 2400
 # needs: guest
 # With FRED, what is promised by default: no stack fault. Stacks are populated,
-# parked and collected, data survives, and a phone's thread list, at a tenth of
-# its size, sleeps in a page for each thread.
+# parked and collected, data survives, a processor goes and comes back, and a
+# phone's thread list, at a tenth of its size, sleeps in a page for each thread.
 set -euo pipefail
 . "$(dirname "$0")/../../fred.sh"
 
@@ -13,6 +13,11 @@ job='
 count() { sed -n "s/^$1 //p" /proc/vmstat; }
 die() { echo "@@ $*"; exit 1; }
 fred-active || die "no FRED"
+cpu=/sys/devices/system/cpu/cpu1/online
+if [ -e $cpu ]; then
+	echo 0 >$cpu && [ $(nproc) = 1 ] && echo 1 >$cpu && [ $(nproc) = 2 ] || die "CPU 1 did not go and come back"
+	taskset 2 fred-active || die "no FRED on the CPU that came back"
+fi
 for s in remote_writes zeroing accounting; do
 	# 4: it needs two processors
 	/selftests/$s || { [ $? = 4 ] && [ $(nproc) = 1 ]; } || die "$s failed"

@@ -1,0 +1,1 @@
+../ist/ensure.sh

@@ -1,0 +1,1 @@
+../../config/fault64.sh
