@@ -97,13 +97,18 @@ void kstack_queue(struct dynamic_stack *ds)
 /**
  * kstack_poke_collector - there are frames to give back
  *
- * Context: a runqueue lock may be held, interrupts are off.
+ * Context: any but NMI; a runqueue lock may be held.
  */
 void kstack_poke_collector(void)
 {
+	unsigned long flags;
+
 	smp_mb();	/* the frames before the flag, see collect_sleep() */
-	if (READ_ONCE(collect_asleep))
-		irq_work_queue(this_cpu_ptr(&kstack_wake));
+	if (!READ_ONCE(collect_asleep))
+		return;
+	local_irq_save(flags);
+	irq_work_queue(this_cpu_ptr(&kstack_wake));
+	local_irq_restore(flags);
 }
 
 /*
@@ -294,6 +299,8 @@ static void collect_choose(struct collect_pass *pass)
 		struct task_struct *tsk;
 		bool orphan;
 
+		/* There may be very many, and nobody waits for collect_mutex. */
+		cond_resched();
 		pass->visited++;
 		if (collect_too_early(ds, pass->args.min_age)) {
 			dstack_charge(ds);
@@ -363,6 +370,7 @@ static void collect_frames(struct collect_pass *pass)
 	list_for_each_entry_safe(ds, next, &pass->take, list) {
 		struct task_struct *tsk = ds->task;
 
+		cond_resched();
 		pass->args.ds = ds;
 		pass->stacks++;
 		if (collect_call_take(tsk, &pass->args) == COLLECT_DONE)
@@ -391,17 +399,18 @@ static void collect_release(struct collect_pass *pass)
 	}
 }
 
+/* One by one: a CPU that starves must not wait until all are cleared. */
 static void collect_recycle(struct collect_pass *pass)
 {
-	struct page *page;
+	struct page *page, *next;
 
-	list_for_each_entry(page, &pass->frames, lru) {
-		if (!dstack_planted(NO_ZERO))
-			clear_highpage(page);
-	}
 	if (dstack_planted(LEAK) && pass->taken)
 		list_del(pass->frames.next);
-	kstack_frames_recycle(&pass->frames);
+	list_for_each_entry_safe(page, next, &pass->frames, lru) {
+		kstack_frame_recycle(page);
+		cond_resched();
+	}
+	kstack_poke_collector();
 }
 
 /**
@@ -410,8 +419,8 @@ static void collect_recycle(struct collect_pass *pass)
  *
  * The frames are cleared and given to the pools.
  *
- * Context: thread context, interrupts on. Sends IPIs, but neither sleeps nor
- * allocates: it also serves those who can't.
+ * Context: thread context, interrupts on. Sends IPIs, may be preempted, but
+ * neither waits nor allocates: it also serves those who can't.
  * Return: number of frames taken. -EBUSY if another thread is at it.
  */
 long kstack_collect(bool now)
@@ -522,8 +531,12 @@ static void collect_sleep(unsigned int period)
 	WRITE_ONCE(collect_asleep, false);
 
 	/* What woke it up was queued just now: give it its time. */
-	if (xchg(&collect_queued, false) && !READ_ONCE(collect_requested))
-		schedule_timeout_idle(msecs_to_jiffies(period));
+	if (!xchg(&collect_queued, false))
+		return;
+	set_current_state(TASK_IDLE);
+	if (!READ_ONCE(collect_requested))
+		schedule_timeout(msecs_to_jiffies(period));
+	__set_current_state(TASK_RUNNING);
 }
 
 static int kstack_collectd(void *unused)
@@ -620,6 +633,7 @@ static struct ctl_table kstack_sysctls[] = {
 int __init kstack_collect_init(void)
 {
 	struct shrinker *shrinker;
+	struct task_struct *tsk;
 
 	shrinker = shrinker_alloc(0, "kstack");
 	if (!shrinker)
@@ -627,11 +641,12 @@ int __init kstack_collect_init(void)
 	shrinker->count_objects = kstack_shrink_count;
 	shrinker->scan_objects = kstack_shrink_scan;
 
-	collectd = kthread_run(kstack_collectd, NULL, "kstack_collectd");
-	if (IS_ERR(collectd)) {
+	tsk = kthread_run(kstack_collectd, NULL, "kstack_collectd");
+	if (IS_ERR(tsk)) {
 		shrinker_free(shrinker);
-		return PTR_ERR(collectd);
+		return PTR_ERR(tsk);
 	}
+	WRITE_ONCE(collectd, tsk);
 	shrinker_register(shrinker);
 #ifdef CONFIG_SYSCTL
 	register_sysctl_init("vm", kstack_sysctls);

@@ -225,7 +225,7 @@ static void collect_seq(struct kunit *test)
 	struct sleeper *s = sleeper(test);
 	struct dynamic_stack *ds = s->ds;
 	unsigned int below = ds->parked, seq = ds->seq;
-	struct page *page;
+	struct page *page, *next;
 
 	KUNIT_ASSERT_NOT_NULL(test, ctx);
 	ctx->tsk = s->tsk;
@@ -249,9 +249,8 @@ static void collect_seq(struct kunit *test)
 	flush_tlb_all();
 	ctx->want = COLLECT_DONE;
 	dstack_isolated(test, take_isolated, ctx);
-	list_for_each_entry(page, &ctx->frames, lru)
-		clear_highpage(page);
-	kstack_frames_recycle(&ctx->frames);
+	list_for_each_entry_safe(page, next, &ctx->frames, lru)
+		kstack_frame_recycle(page);
 
 	/* New frames, and clean. */
 	sleeper_run(test, s);

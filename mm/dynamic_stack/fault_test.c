@@ -166,7 +166,6 @@ static noinline void serve(struct dynamic_stack *ds, struct served *s)
 static void lose_lowest(struct dynamic_stack *ds)
 {
 	struct page *page = ds->page[0];
-	LIST_HEAD(frames);
 
 	if (!page)
 		return;
@@ -177,9 +176,7 @@ static void lose_lowest(struct dynamic_stack *ds)
 	WRITE_ONCE(ds->page[0], NULL);
 	local_irq_enable();
 	flush_tlb_all();
-	clear_highpage(page);
-	list_add(&page->lru, &frames);
-	kstack_frames_recycle(&frames);
+	kstack_frame_recycle(page);
 }
 
 /* One frame for a page, one that comes twice is none, and none is no. */

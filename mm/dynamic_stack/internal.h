@@ -122,7 +122,7 @@ struct page *kstack_frame_alloc(int node, gfp_t gfp);
 void kstack_frame_free(struct page *page);
 bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged);
 void kstack_pool_put(struct page **frame, unsigned int nr);
-void kstack_frames_recycle(struct list_head *frames);
+void kstack_frame_recycle(struct page *page);
 unsigned long kstack_overflow_nr(void);
 bool kstack_overflow_above(unsigned long nr);
 unsigned long kstack_overflow_trim(unsigned long keep);

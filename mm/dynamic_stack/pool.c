@@ -449,9 +449,32 @@ static struct page *kstack_find_frame(struct kstack_pool *pool)
 /* How often kstackd waits for another thread's collection, see below. */
 #define POOL_MAX_BUSY		20
 
+/*
+ * Many tasks that reclaim does not depend on may want frames, and keep them for
+ * long. They get half of the reserve, which is filled up again as fast as memory
+ * is freed, and nothing of what the page allocator keeps for those who free it.
+ */
+static struct page *kstack_last_resort(int node, bool privileged)
+{
+	struct page *page;
+
+	if (privileged || READ_ONCE(kstack_reserve.nr) > kstack_reserve_target / 2) {
+		page = kstack_list_del(&kstack_reserve);
+		if (page) {
+			/* To fill it up again. */
+			kstack_wake_collector();
+			return page;
+		}
+	}
+	if (!privileged || kstack_should_fail())
+		return NULL;
+	return kstack_frame_alloc(node, GFP_NOWAIT | __GFP_MEMALLOC);
+}
+
 /* A frame for a CPU that can't run what it should: nothing is too dear. */
 static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 {
+	bool privileged = READ_ONCE(pool->nr) < POOL_MIN;
 	struct page *page;
 	long taken;
 	int cpu;
@@ -478,20 +501,11 @@ static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 	 * that reclaim waits for, come back in a moment instead of using up the
 	 * memory that it depends on; but that thread may be slow.
 	 */
-	if (taken == -EBUSY && READ_ONCE(pool->nr) >= POOL_MIN &&
-	    ++pool->busy < POOL_MAX_BUSY)
+	if (taken == -EBUSY && !privileged && ++pool->busy < POOL_MAX_BUSY)
 		return NULL;
 	pool->busy = 0;
 
-	page = kstack_list_del(&kstack_reserve);
-	if (page) {
-		/* To fill it up again. */
-		kstack_wake_collector();
-		return page;
-	}
-	if (kstack_should_fail())
-		return NULL;
-	return kstack_frame_alloc(pool->node, GFP_NOWAIT | __GFP_MEMALLOC);
+	return kstack_last_resort(pool->node, privileged);
 }
 
 /*
@@ -604,31 +618,27 @@ bool dynamic_stack_cpu_starved(int cpu)
 }
 
 /**
- * kstack_frames_recycle - give cleared frames to whoever needs them most
- * @frames: list of frames, linked by lru
+ * kstack_frame_recycle - give a frame to whoever needs it most
+ * @page: the frame; it is cleared
+ *
+ * kstack_poke_collector() when all are given: the collector may have gone to
+ * sleep meanwhile.
  *
  * Context: process context, interrupts on.
  */
-void kstack_frames_recycle(struct list_head *frames)
+void kstack_frame_recycle(struct page *page)
 {
-	struct page *page, *next;
 	int cpu;
 
-	list_for_each_entry_safe(page, next, frames, lru) {
-		bool used = false;
+	if (!dstack_planted(NO_ZERO))
+		clear_highpage(page);
+	for_each_online_cpu(cpu) {
+		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
 
-		list_del(&page->lru);
-		for_each_online_cpu(cpu) {
-			struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
-
-			if (READ_ONCE(pool->starved) && kstack_pool_add(pool, page)) {
-				used = true;
-				break;
-			}
-		}
-		if (!used)
-			kstack_overflow_add(page);
+		if (READ_ONCE(pool->starved) && kstack_pool_add(pool, page))
+			return;
 	}
+	kstack_overflow_add(page);
 }
 
 /* Number of frames on the overflow lists. */
@@ -860,6 +870,21 @@ static int kstack_cpu_offline(unsigned int cpu)
 #ifdef CONFIG_SYSCTL
 static DEFINE_MUTEX(kstack_marks_mutex);
 
+/* What pools have too much overflows, and ages. */
+static void kstack_pool_trim(void)
+{
+	struct page *page;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+
+		while ((page = kstack_pool_del(pool, READ_ONCE(kstack_pool_high))))
+			kstack_overflow_add(page);
+	}
+	kstack_poke_collector();
+}
+
 /* One at a time: each mark is the limit of the other. */
 static int kstack_marks_handler(const struct ctl_table *table, int write,
 				void *buffer, size_t *lenp, loff_t *ppos)
@@ -868,6 +893,8 @@ static int kstack_marks_handler(const struct ctl_table *table, int write,
 
 	mutex_lock(&kstack_marks_mutex);
 	err = proc_douintvec_minmax(table, write, buffer, lenp, ppos);
+	if (!err && write)
+		kstack_pool_trim();
 	mutex_unlock(&kstack_marks_mutex);
 	return err;
 }

@@ -295,14 +295,13 @@ static void recycle(struct pool_ctx *ctx)
 	unsigned long before = kstack_overflow[page_to_nid(ctx->frame[0])].nr;
 	struct kstack_pool *pool = ctx->pool;
 	struct dstack_iso *iso = &ctx->iso;
-	LIST_HEAD(frames);
 	unsigned int i;
 
-	for (i = 0; i < TEST_ENOUGH + 2; i++)
-		list_add_tail(&ctx->frame[i]->lru, &frames);
+	memset(page_address(ctx->frame[0]), 1, PAGE_SIZE);
 	pool->starved = true;
-	kstack_frames_recycle(&frames);
-	ISO_TRUE(iso, list_empty(&frames));
+	for (i = 0; i < TEST_ENOUGH + 2; i++)
+		kstack_frame_recycle(ctx->frame[i]);
+	ISO_TRUE(iso, !memchr_inv(page_address(ctx->frame[0]), 0, PAGE_SIZE));
 	ISO_EQ(iso, pool->nr, TEST_ENOUGH);
 	ISO_TRUE(iso, !pool->starved);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + TEST_ENOUGH + 2);
@@ -397,6 +396,32 @@ static void reserve(struct pool_ctx *ctx)
 	ISO_EQ(iso, kstack_reserve.nr, nr);
 }
 
+/* Half of the reserve is for all, the rest for those that reclaim depends on. */
+static void last_resort(struct pool_ctx *ctx)
+{
+	struct dstack_iso *iso = &ctx->iso;
+	struct page *page, *next;
+	LIST_HEAD(taken);
+
+	while ((page = kstack_last_resort(ctx->pool->node, false)))
+		list_add(&page->lru, &taken);
+	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 2);
+	page = kstack_last_resort(ctx->pool->node, true);
+	ISO_TRUE(iso, page);
+	if (page)
+		list_add(&page->lru, &taken);
+	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 2 - 1);
+	list_for_each_entry_safe(page, next, &taken, lru) {
+		list_del(&page->lru);
+		kstack_list_add(&kstack_reserve, page);
+	}
+}
+
+static void pool_last_resort(struct kunit *test)
+{
+	pool_test(test, last_resort);
+}
+
 static void pool_reserve(struct kunit *test)
 {
 	pool_test(test, reserve);
@@ -437,6 +462,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_trim),
 	KUNIT_CASE(pool_age),
 	KUNIT_CASE(pool_reserve),
+	KUNIT_CASE(pool_last_resort),
 	KUNIT_CASE(pool_frame),
 	{}
 };

@@ -115,7 +115,7 @@ void dstack_charge(struct dynamic_stack *ds)
 	bool done;
 
 	/* What is overlooked here is seen at the next switch, or pass. */
-	if (held == data_race(ds->charged))
+	if (held == data_race(ds->charged) || !data_race(ds->objcg))
 		return;
 
 	raw_spin_lock_irqsave(&ds->lock, flags);
@@ -289,7 +289,6 @@ static void dstack_destroy(struct dynamic_stack *ds)
  */
 static void dstack_release(struct dynamic_stack *ds)
 {
-	unsigned long flags;
 	unsigned int i;
 
 	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
@@ -303,14 +302,6 @@ static void dstack_release(struct dynamic_stack *ds)
 			return;
 	}
 	this_cpu_sub(dstack_cached_held, dstack_held(ds));
-
-	/* What was not touched can serve the next switch. */
-	if (dstack_complete(ds)) {
-		local_irq_save(flags);
-		dstack_park(ds, ds->base + THREAD_SIZE - 1);
-		local_irq_restore(flags);
-		count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
-	}
 	dstack_destroy(ds);
 }
 
@@ -347,6 +338,19 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 	return 0;
 }
 
+/* What was not touched can serve the next switch. */
+static void dstack_salvage(struct dynamic_stack *ds)
+{
+	unsigned long flags;
+
+	if (!dstack_complete(ds))
+		return;
+	local_irq_save(flags);
+	dstack_park(ds, ds->base + THREAD_SIZE - 1);
+	local_irq_restore(flags);
+	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
+}
+
 /*
  * The frames may go before the flush, as with vfree(): no one has a reason to
  * touch a dead stack, and its addresses are not used again before they have
@@ -359,6 +363,7 @@ static void dstack_free_dead(struct work_struct *work)
 	unsigned int i;
 
 	llist_for_each_entry_safe(ds, next, first, dead) {
+		dstack_salvage(ds);
 		for (i = 0; i < DSTACK_PAGES; i++) {
 			if (!ds->page[i])
 				continue;

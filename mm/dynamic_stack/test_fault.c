@@ -33,7 +33,6 @@
 #include <linux/completion.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
-#include <linux/highmem.h>
 #include <linux/hrtimer.h>
 #include <linux/hw_breakpoint.h>
 #include <linux/init.h>
@@ -84,8 +83,8 @@ static noinline void evict(void)
 {
 	struct dynamic_stack *ds = current->dynamic_stack;
 	unsigned int first = ((current_stack_pointer - ds->base) >> PAGE_SHIFT) - 1, i;
+	struct page *page, *next;
 	LIST_HEAD(frames);
-	struct page *page;
 
 	local_irq_disable();
 	for (i = 0; i < first; i++) {
@@ -99,9 +98,8 @@ static noinline void evict(void)
 	}
 	local_irq_enable();
 	flush_tlb_all();
-	list_for_each_entry(page, &frames, lru)
-		clear_highpage(page);
-	kstack_frames_recycle(&frames);
+	list_for_each_entry_safe(page, next, &frames, lru)
+		kstack_frame_recycle(page);
 }
 
 /* A switch fills the reserve: no task faults as often in between as these tests. */
