@@ -8,6 +8,7 @@
 set -euo pipefail
 # shellcheck disable=SC2034 # for what is sourced
 variant=64
+# shellcheck source=../fault.sh
 . "$TOOLS/tests/fault.sh"
 grep -qx 'CONFIG_UNWINDER_FRAME_POINTER=y' "$kernel/.config" || fail "not built with frame pointers"
 
