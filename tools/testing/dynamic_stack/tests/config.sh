@@ -136,6 +136,7 @@ vm=$(head_of vm)
 [ -z "$vm" ] || options=($vm)
 scx=$(head_of sched_ext)
 if [ -n "$scx" ]; then
+	mkdir -p "$kernel/sched_ext"
 	# The kernel's make, without what this one was told
 	env -u MAKEFLAGS make -C "$BUILD/linux/tools/sched_ext" "O=$kernel/sched_ext" \
 		"VMLINUX_BTF=$kernel/vmlinux" "CLANG=clang-16" "$scx" >"$BUILD/log/sched_ext.log" 2>&1 || {
