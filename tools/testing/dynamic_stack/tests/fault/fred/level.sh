@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # limit: 1200
 # needs: guest
+# processors: 2 1
 # Stack faults come in at level 1, as the CPU says, and so do the kernel's other
 # page faults. Without FRED in the same kernel, the same load faults, and none of
-# it at level 1. What they cost.
+# it at level 1. What they cost: with two processors, which take turns, a tick of
+# the clock is no instruction.
 set -euo pipefail
 . "$(dirname "$0")/../../fault.sh"
 
