@@ -39,13 +39,13 @@ kernel: setup ## build the guest kernel, build/kernel-guest
 base-kernel: setup ## build the unpatched kernel of the same configuration, build/kernel-base
 	@$(T)/build-kernel --base
 
-demo: setup ## replay an Android thread list, feature off and on; CENSUS=file.tsv
+demo: setup ## replay Android thread lists, feature off and on (CENSUS=file.tsv, CENSUS=all)
 	@$(T)/demo $(if $(CENSUS),CENSUS="$(CENSUS)")
 
-bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick, REAL=1: this machine)
+bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick or parts as "ops day", REAL=1: this machine)
 	@$(T)/bench $(if $(BENCH),BENCH="$(BENCH)") $(if $(REAL),REAL="$(REAL)")
 
-check: setup ## run all tests (TESTS="boot/* kunit/*" for some)
+check: setup ## run the tests, half an hour (TESTS="boot/* kunit/*" for some)
 	@$(T)/check $(TESTS)
 
 check-fred: ## run the tests of the fault path on FRED (BOCHS=path: a Bochs that has it), results in fred.json

@@ -20,7 +20,7 @@ for mail in "$mails"/*; do
 done
 grep -q '\*\*\*' "$mails"/0000-* && fail "the cover letter has a place that was not filled"
 n=$(git -C "$linux" rev-list --count refs/tags/base..HEAD)
-grep -q "^Subject: \[PATCH 0*0/$n\] Dynamic kernel stacks" "$mails"/0000-* || fail "the cover letter's subject"
+grep -q "^Subject: \[RFC PATCH 0*0/$n\] Dynamic kernel stacks" "$mails"/0000-* || fail "the cover letter's subject"
 expect_error 'give a name and an address' env SIGNOFF=me "$TOOLS/series" mail "$DS_TMP/none"
 
 # Only the files that the series touches are checked out
