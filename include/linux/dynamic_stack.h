@@ -67,9 +67,8 @@ extern unsigned int dynamic_stack_promise;
  * @list: link in the collector's own lists
  * @vm: the stack's address range
  * @node_id: NUMA node of the top page
- * @lock: guards @task, @objcg, @charged
- * @objcg: whom the frames are charged to, NULL: nobody
- * @charged: number of frames charged to @objcg
+ * @lock: guards @task and @objcg
+ * @objcg: whom the whole stack is charged to, NULL: nobody
  * @ref: one for the owner or the stack cache, one while queued
  *
  * But for @task and @unused, the members up to @snap are written by the CPU
@@ -101,7 +100,6 @@ struct dynamic_stack {
 	int			node_id;
 	raw_spinlock_t		lock;
 	struct obj_cgroup	*objcg;
-	unsigned int		charged;
 	refcount_t		ref;
 };
 
@@ -125,10 +123,18 @@ static __always_inline bool dstack_complete(const struct dynamic_stack *ds)
 
 DECLARE_STATIC_KEY_FALSE(dynamic_stack_key);
 
+extern bool dynamic_stack_live;
+
 /* True once the feature is on; it never goes off again. */
 static __always_inline bool dynamic_stack_enabled(void)
 {
 	return static_branch_unlikely(&dynamic_stack_key);
+}
+
+/* For fork(): all of the kernel knows of managed stacks, not only this place. */
+static __always_inline bool dynamic_stack_may_alloc(void)
+{
+	return dynamic_stack_enabled() && READ_ONCE(dynamic_stack_live);
 }
 
 /*
@@ -248,6 +254,7 @@ void dynamic_stack_resched(int cpu);
 #else /* !CONFIG_DYNAMIC_STACK */
 
 static __always_inline bool dynamic_stack_enabled(void) { return false; }
+static __always_inline bool dynamic_stack_may_alloc(void) { return false; }
 static __always_inline bool dynamic_stack_managed(const struct task_struct *tsk) { return false; }
 static __always_inline bool dynamic_stack_reserve(struct task_struct *next) { return true; }
 static __always_inline void dynamic_stack_map(struct task_struct *next) { }

@@ -7,6 +7,7 @@
 #include <linux/highmem.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
+#include <linux/lockdep.h>
 #include <linux/moduleparam.h>
 #include <linux/percpu.h>
 
@@ -62,6 +63,43 @@ void dstack_check_clean(struct page *page)
 {
 	WARN_ONCE(memchr_inv(page_address(page), 0, PAGE_SIZE),
 		  "stack frame %lx is not clean\n", page_to_pfn(page));
+}
+
+#ifdef CONFIG_PROVE_LOCKING
+/* Was a lock of this class ever taken by memory reclaim? */
+static bool lock_in_reclaim(struct lock_class *class)
+{
+	struct lock_list *entry;
+
+	list_for_each_entry_rcu(entry, &class->locks_before, entry) {
+		if (!strcmp(entry->class->name, "fs_reclaim"))
+			return true;
+	}
+	return false;
+}
+#endif
+
+/*
+ * That a sleep is interruptible does not prove that nothing is held over it that
+ * memory reclaim may wait for. Lockdep knows.
+ *
+ * The task is off the CPU, or was switched out just now, so that its held locks
+ * stay as they are. Interrupts are off, which serves as RCU's read side.
+ */
+void dstack_check_locks(struct task_struct *tsk)
+{
+#ifdef CONFIG_PROVE_LOCKING
+	int i;
+
+	for (i = 0; i < tsk->lockdep_depth; i++) {
+		struct held_lock *hlock = tsk->held_locks + i;
+		struct lock_class *class = READ_ONCE(hlock->instance->class_cache[0]);
+
+		WARN_ONCE(class && lock_in_reclaim(class),
+			  "%s is shrunk and holds %s, which reclaim may wait for\n",
+			  tsk->comm, class->name);
+	}
+#endif
 }
 
 /* What the switch must not do: park when another CPU may run the task. */
