@@ -47,6 +47,25 @@ static int __init dynamic_stack_setup(char *str)
 }
 __setup("dynamic_stack=", dynamic_stack_setup);
 
+#ifdef CONFIG_DYNAMIC_STACK_HOOKS
+DEFINE_STATIC_KEY_FALSE(dynamic_stack_hooks_key);
+
+static bool dynamic_stack_hooks_wanted;
+module_param_named(hooks, dynamic_stack_hooks_wanted, bool, 0444);
+#endif
+
+/* First of all: no switch may overlook a managed stack. */
+static void __init dynamic_stack_start_switch(void)
+{
+#ifdef CONFIG_DYNAMIC_STACK_HOOKS
+	if (dynamic_stack_hooks_wanted) {
+		static_branch_enable(&dynamic_stack_hooks_key);
+		return;
+	}
+#endif
+	arch_dynamic_stack_split();
+}
+
 unsigned int dynamic_stack_reclaim __read_mostly = DSTACK_RECLAIM_SLEEP;
 
 static const char * const reclaim_names[] = {
@@ -435,6 +454,8 @@ static int __init dynamic_stack_init(void)
 		return 0;
 	}
 
+	if (!dstack_proof_init())
+		return 0;
 	if (!kstack_fault_init()) {
 		pr_info("off: stacks of this size need page faults on a stack of their own\n");
 		return 0;
@@ -449,6 +470,7 @@ static int __init dynamic_stack_init(void)
 		return 0;
 	}
 
+	dynamic_stack_start_switch();
 	static_branch_enable(&dynamic_stack_key);
 	WRITE_ONCE(dynamic_stack_live, true);
 	pr_info("on: reclaim=%s, %lu pages per stack\n",

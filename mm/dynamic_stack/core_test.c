@@ -234,7 +234,7 @@ static int complete_takes_nothing(void *data)
 	pool = dstack_vm_event(NR_KSTACK_POOL);
 	ISO_TRUE(iso, dynamic_stack_runnable(ctx->tsk));
 	ISO_TRUE(iso, dynamic_stack_reserve(ctx->tsk));
-	dynamic_stack_map(ctx->tsk);
+	dynamic_stack_first_half(ctx->tsk);
 	ISO_EQ(iso, ds->seq, seq);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool);
 	dstack_test_consistent(iso, ds);
@@ -448,7 +448,7 @@ static int seq_counts(void *data)
 		dstack_test_populate(iso, ctx->tsk);
 		ISO_EQ(iso, ds->seq, seq + i);
 		/* Nothing to map: the task was not parked. */
-		dynamic_stack_map(ctx->tsk);
+		dynamic_stack_first_half(ctx->tsk);
 		ISO_EQ(iso, ds->seq, seq + i);
 		if (i & 1)
 			set_accessed(ds, 0);
@@ -750,7 +750,7 @@ static int switched_out(void *data)
 	dynamic_stack_reclaim = DSTACK_RECLAIM_SWITCH;
 	tsk->thread.sp = ds->base + 2 * PAGE_SIZE + 512;
 	ds->last_out = jiffies - HZ;
-	dynamic_stack_switched_out(tsk);
+	dynamic_stack_second_half(tsk);
 	ISO_EQ(iso, ds->mapped, DSTACK_ALL & ~(BIT(0) | BIT(1)));
 	ISO_TRUE(iso, ds->task == tsk);
 	ISO_EQ(iso, ds->last_out, jiffies);

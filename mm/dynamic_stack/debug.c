@@ -157,6 +157,20 @@ pte_t dstack_clear_torn(pte_t *ptep)
 	return pte;
 }
 
+/*
+ * Behind the back of the proof that the Accessed flag can be trusted: which of
+ * its steps finds the flag, or the frame, wrong, and from which CPU on.
+ */
+static unsigned int dynamic_stack_proof_lie, dynamic_stack_proof_lie_cpu;
+module_param_named(proof_lie, dynamic_stack_proof_lie, uint, 0644);
+module_param_named(proof_lie_cpu, dynamic_stack_proof_lie_cpu, uint, 0644);
+
+bool dstack_proof_lie(enum dynamic_stack_proof step)
+{
+	return dynamic_stack_proof_lie == step &&
+	       raw_smp_processor_id() >= dynamic_stack_proof_lie_cpu;
+}
+
 /* dynamic_stack.empty_ms: for so long there is no frame for anyone. */
 static unsigned long kstack_empty_until;
 

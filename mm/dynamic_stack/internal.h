@@ -83,6 +83,20 @@ enum dynamic_stack_plant {
 	DSTACK_PLANT_STAY,		/* 20 what is no stack fault stays at level 1 */
 };
 
+/*
+ * The steps of the proof that the Accessed flag can be trusted, and the numbers of
+ * dynamic_stack.proof_lie=, which plants the failure of one.
+ */
+enum dynamic_stack_proof {
+	DSTACK_PROOF_READ = 1,
+	DSTACK_PROOF_WRITE,
+	DSTACK_PROOF_PUSH,
+	DSTACK_PROOF_IDLE,
+	DSTACK_PROOF_REUSE,
+	DSTACK_PROOF_RESTORE,
+	DSTACK_PROOF_FLUSH,
+};
+
 /* debug.c */
 #ifdef CONFIG_DYNAMIC_STACK_DEBUG
 extern unsigned long dynamic_stack_plant;
@@ -96,6 +110,7 @@ void dstack_switch_delay(void);
 void dstack_park_late(struct dynamic_stack *ds, unsigned long sp);
 void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i);
 pte_t dstack_clear_torn(pte_t *ptep);
+bool dstack_proof_lie(enum dynamic_stack_proof step);
 bool kstack_empty(void);
 void dstack_check_locks(struct task_struct *tsk);
 #else
@@ -108,6 +123,7 @@ static inline void dstack_switch_delay(void) { }
 static inline void dstack_park_late(struct dynamic_stack *ds, unsigned long sp) { }
 static inline void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i) { }
 static inline pte_t dstack_clear_torn(pte_t *ptep) { return *ptep; }
+static inline bool dstack_proof_lie(enum dynamic_stack_proof step) { return false; }
 static inline bool kstack_empty(void) { return false; }
 static inline void dstack_check_locks(struct task_struct *tsk) { }
 #endif
@@ -117,6 +133,10 @@ unsigned long dstack_vm_event(enum vm_event_item item);
 void dstack_map_pages(struct dynamic_stack *ds);
 bool dstack_may_shrink(struct task_struct *tsk);
 void dstack_park(struct dynamic_stack *ds, unsigned long sp);
+
+/* proof.c */
+bool dstack_proof_init(void);
+int dstack_proof_online(unsigned int cpu);
 
 /* pool.c */
 #define POOL_CAPACITY	256

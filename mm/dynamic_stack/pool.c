@@ -983,7 +983,10 @@ static int kstack_cpu_dead(unsigned int cpu)
 static int kstack_cpu_online(unsigned int cpu)
 {
 	struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+	int err = dstack_proof_online(cpu);
 
+	if (err)
+		return err;
 	raw_spin_lock_irq(&pool->lock);
 	WRITE_ONCE(pool->kicked, pool->nr < kstack_pool_mark());
 	raw_spin_unlock_irq(&pool->lock);
