@@ -276,7 +276,14 @@ static __always_inline void dynamic_stack_after_switch(struct task_struct *prev)
 		dynamic_stack_second_half(prev);
 }
 
-bool dynamic_stack_privileged(struct task_struct *tsk);
+/* What a task that lacks frames may use, beyond what every task may. */
+enum dynamic_stack_level {
+	DSTACK_LEVEL_NONE,
+	DSTACK_LEVEL_LAST,	/* some of a pool's last frames, and of the reserve */
+	DSTACK_LEVEL_ALL,	/* all of both, and what the page allocator keeps */
+};
+
+enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk);
 bool dynamic_stack_runnable(struct task_struct *tsk);
 struct task_struct *dynamic_stack_refiller(int cpu);
 struct task_struct *dynamic_stack_collector(void);

@@ -46,7 +46,7 @@ static bool can_run(struct task_struct *tsk, struct look *look)
 		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
-	if (!look->ask || !dynamic_stack_privileged(tsk))
+	if (!look->ask || dynamic_stack_level(tsk) == DSTACK_LEVEL_NONE)
 		return false;
 	look->ask = dynamic_stack_reserve(tsk);
 	return look->ask;
@@ -245,11 +245,9 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
 		if (i++ < queue)
 			continue;
 		tsk = whole_task_of(cfs_rq, look);
-		if (tsk)
-			return tsk;
-		if (look->left <= 0) {
+		if (tsk || look->left <= 0) {
 			queue = i - 1;
-			return NULL;
+			return tsk;
 		}
 	}
 	queue = 0;

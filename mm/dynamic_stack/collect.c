@@ -19,11 +19,14 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/oom.h>
 #include <linux/sched/isolation.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/shrinker.h>
 #include <linux/sysctl.h>
+#include <linux/wait.h>
 
 #include <asm/tlbflush.h>
 
@@ -51,8 +54,17 @@ static unsigned int kstack_collect_sleep __read_mostly = 1000;
  */
 #define COLLECT_SHRINK_SLEEP_MS	1000U
 
-/* CPUs that starve may cause one this often, all of them together. */
+/*
+ * CPUs that starve may cause one this often, all of them together. They take
+ * nothing from a user task that slept for less, and nothing from a kernel thread
+ * that did something within the last second: it may use what is kept for
+ * emergencies, and these must not become what all others run on.
+ */
 #define COLLECT_STARVED_INTERVAL	DIV_ROUND_UP(HZ, 50)
+
+/* How long an OOM kill waits for a pass, and how long none does then. */
+#define COLLECT_OOM_WAIT	(HZ / 10)
+#define COLLECT_OOM_INTERVAL	(10 * HZ)
 
 /*
  * Isolated CPUs are interrupted for no less than this, and no more often, unless
@@ -76,17 +88,21 @@ static DEFINE_PER_CPU(struct llist_head, kstack_queued);
 static DEFINE_MUTEX(collect_mutex);
 static LIST_HEAD(collect_active);
 /*
- * How many whole stacks of old sleepers the last pass left on it, because the
- * collector takes nothing of its own accord.
+ * How many whole stacks the last pass left on it though their tasks have slept
+ * long enough for reclaim: because the period is 0, or sleepers must be older.
  */
 static unsigned int collect_nr_held;
+/* When the last pass was, and how many there were. */
+static unsigned long collect_passed = INITIAL_JIFFIES;
+static unsigned int collect_passes;
+static DECLARE_WAIT_QUEUE_HEAD(collect_wait);
 static unsigned int collect_patience;
 /* When the last shootdown was. */
 static unsigned long collect_flushed = INITIAL_JIFFIES;
 
 static struct task_struct *collectd;
 /* Set by those who want it to do something, and cleared when it does. */
-static bool collect_queued, collect_requested, collect_pressed;
+static bool collect_queued, collect_requested, collect_pressed, collect_oom;
 /* The collector has nothing to wait for: the next one to queue wakes it up. */
 static bool collect_asleep;
 
@@ -176,8 +192,9 @@ enum { COLLECT_WAIT, COLLECT_DONE, COLLECT_TAKE };
 struct collect_args {
 	struct dynamic_stack	*ds;
 	unsigned long		min_age;
+	unsigned long		min_age_kthread;
 	bool			hold;		/* take nothing now */
-	unsigned int		held;		/* stacks that could be shrunk */
+	unsigned int		held;		/* stacks that reclaim could shrink */
 	struct list_head	*frames;
 	unsigned int		nr;
 };
@@ -190,6 +207,8 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 
 	if (!dstack_off_cpu(tsk) || time_before(jiffies, ds->last_out + args->min_age))
 		return COLLECT_WAIT;
+	if ((tsk->flags & PF_KTHREAD) && time_before(jiffies, ds->last_out + args->min_age_kthread))
+		return COLLECT_WAIT;
 
 	if (!dstack_may_shrink(tsk)) {
 		/* Woken up, it runs soon. Whole, it is queued again when it has run. */
@@ -199,9 +218,10 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 		return COLLECT_DONE;
 	}
 
-	args->held += dstack_complete(ds);
-	if (args->hold)
+	if (args->hold) {
+		args->held += dstack_complete(ds);
 		return COLLECT_WAIT;
+	}
 
 	/* With "switch", it left the CPU when the policy was another. */
 	if (dstack_complete(ds)) {
@@ -320,6 +340,25 @@ static void collect_gather(void)
 	}
 }
 
+static unsigned long collect_min_age(enum kstack_collect why)
+{
+	unsigned int ms = READ_ONCE(kstack_collect_sleep);
+
+	switch (why) {
+	case KSTACK_COLLECT_ALL:
+		return 0;
+	case KSTACK_COLLECT_STARVED:
+		return min(msecs_to_jiffies(ms), (unsigned long)COLLECT_STARVED_INTERVAL);
+	case KSTACK_COLLECT_PRESSURE:
+	case KSTACK_COLLECT_OOM:
+		ms = min(ms, COLLECT_SHRINK_SLEEP_MS);
+		break;
+	case KSTACK_COLLECT_AGED:
+		break;
+	}
+	return msecs_to_jiffies(ms);
+}
+
 /* It ran not long ago: collect_prepare() would say COLLECT_WAIT. */
 static bool collect_too_early(struct dynamic_stack *ds, unsigned long min_age)
 {
@@ -330,6 +369,7 @@ static bool collect_too_early(struct dynamic_stack *ds, unsigned long min_age)
 /* Sort them. Those on @take keep their task, and its stack, referenced. */
 static void collect_choose(struct collect_pass *pass)
 {
+	unsigned long for_reclaim = collect_min_age(KSTACK_COLLECT_PRESSURE);
 	struct dynamic_stack *ds, *next;
 
 	list_for_each_entry_safe(ds, next, &collect_active, list) {
@@ -339,8 +379,10 @@ static void collect_choose(struct collect_pass *pass)
 		/* There may be very many, and nobody waits for collect_mutex. */
 		cond_resched();
 		pass->visited++;
-		if (collect_too_early(ds, pass->args.min_age))
+		if (collect_too_early(ds, pass->args.min_age)) {
+			pass->args.held += !collect_too_early(ds, for_reclaim);
 			continue;
+		}
 		tsk = dstack_get_task(ds, &orphan);
 		if (orphan)
 			list_move(&ds->list, &pass->done);
@@ -382,9 +424,14 @@ static bool collect_enough(unsigned int nr)
 	return nr >= COLLECT_MIN_FRAMES || ++collect_patience >= COLLECT_PATIENCE;
 }
 
-/* Is it worth a shootdown? If not, wait for company. */
-static bool collect_worthwhile(struct collect_pass *pass, bool now)
+/*
+ * Is it worth a shootdown? If not, wait for company. That memory is reclaimed does
+ * not mean that it is short: to read a large file is enough.
+ */
+static bool collect_worthwhile(struct collect_pass *pass, enum kstack_collect why)
 {
+	bool now = why != KSTACK_COLLECT_AGED &&
+		   !(why == KSTACK_COLLECT_PRESSURE && collect_isolated());
 	struct dynamic_stack *ds;
 
 	if (list_empty(&pass->take))
@@ -445,7 +492,8 @@ static void collect_release(struct collect_pass *pass)
 {
 	struct dynamic_stack *ds, *next;
 
-	WRITE_ONCE(collect_nr_held, pass->args.hold ? pass->args.held : 0);
+	WRITE_ONCE(collect_nr_held, pass->args.held);
+	WRITE_ONCE(collect_passed, jiffies);
 	list_for_each_entry_safe(ds, next, &pass->done, list) {
 		list_del(&ds->list);
 		dstack_put(ds);
@@ -466,28 +514,14 @@ static void collect_recycle(struct collect_pass *pass)
 	kstack_poke_collector();
 }
 
-static unsigned long collect_min_age(enum kstack_collect why)
-{
-	unsigned int ms = READ_ONCE(kstack_collect_sleep);
-
-	switch (why) {
-	case KSTACK_COLLECT_STARVED:
-		return 0;
-	case KSTACK_COLLECT_PRESSURE:
-		ms = min(ms, COLLECT_SHRINK_SLEEP_MS);
-		break;
-	case KSTACK_COLLECT_AGED:
-		break;
-	}
-	return msecs_to_jiffies(ms);
-}
-
 /* One pass, however early; see kstack_collect(). */
 long kstack_collect_once(enum kstack_collect why)
 {
 	struct collect_pass pass = {
 		.args = {
 			.min_age = collect_min_age(why),
+			.min_age_kthread = why == KSTACK_COLLECT_STARVED ?
+					   collect_min_age(KSTACK_COLLECT_PRESSURE) : 0,
 			/* Only descriptors that nobody owns any more. */
 			.hold = why == KSTACK_COLLECT_AGED && !READ_ONCE(kstack_collect_period),
 		},
@@ -501,14 +535,19 @@ long kstack_collect_once(enum kstack_collect why)
 
 	collect_gather();
 	collect_choose(&pass);
-	if (collect_worthwhile(&pass, why != KSTACK_COLLECT_AGED)) {
+	if (collect_worthwhile(&pass, why)) {
 		collect_flush();
 		collect_frames(&pass);
 	}
 	collect_release(&pass);
 	mutex_unlock(&collect_mutex);
+	/* A kstackd was in a hurry. */
+	if (unlikely(current == collectd && rt_task(current)))
+		sched_set_normal(current, 0);
 
 	collect_recycle(&pass);
+	WRITE_ONCE(collect_passes, collect_passes + 1);
+	wake_up_all(&collect_wait);
 	if (pass.visited)
 		trace_dynamic_stack_collect(pass.visited, pass.stacks, pass.taken);
 	return pass.taken;
@@ -522,16 +561,16 @@ long kstack_collect_once(enum kstack_collect why)
  *
  * The frames are cleared and given to the pools.
  *
- * Context: a kernel thread's, interrupts on: kstack_collectd's, a kstackd's, or
- * that of one that reclaims memory. User threads don't come here, because the
- * bandwidth controller may stop them for long, with collect_mutex held. Sends
- * IPIs, may be preempted, but neither waits nor allocates.
+ * Context: kstack_collectd, or a kstackd; interrupts on. Nobody else: whoever holds
+ * collect_mutex must be able to run, whatever bandwidth its group or its niceness
+ * leaves to others. Sends IPIs, may be preempted, but neither waits nor allocates.
  * Return: number of frames taken. -EBUSY if another thread is at it, -EAGAIN if it
  * is too early.
  */
 long kstack_collect(enum kstack_collect why)
 {
 	static unsigned long last = INITIAL_JIFFIES - HZ;
+	long taken;
 
 	if (why == KSTACK_COLLECT_STARVED) {
 		unsigned long was = READ_ONCE(last), now = jiffies;
@@ -540,7 +579,14 @@ long kstack_collect(enum kstack_collect why)
 		    cmpxchg(&last, was, now) != was)
 			return -EAGAIN;
 	}
-	return kstack_collect_once(why);
+	taken = kstack_collect_once(why);
+	if (why == KSTACK_COLLECT_STARVED) {
+		/* It may be collectd, behind everybody else on its CPU. */
+		if (taken == -EBUSY && !rt_task(collectd))
+			sched_set_fifo_low(collectd);
+		WRITE_ONCE(last, jiffies);
+	}
+	return taken;
 }
 
 /**
@@ -645,19 +691,19 @@ static void collect_sleep(unsigned int period)
 /* Frames that a shootdown may yield. Of a whole stack, one at least. */
 static unsigned long collect_estimate(void)
 {
-	return dstack_vm_event(NR_KSTACK_PARKED) + READ_ONCE(collect_nr_held);
+	unsigned long nr = dstack_vm_event(NR_KSTACK_PARKED) + READ_ONCE(collect_nr_held);
+
+	/* Long ago, or collectd is held up: who knows? */
+	if (time_after(jiffies, READ_ONCE(collect_passed) + 3 * HZ) && !READ_ONCE(collect_asleep))
+		nr = max(nr, (unsigned long)COLLECT_MIN_FRAMES);
+	return nr;
 }
 
-/* Memory is short: a pass, unless there was one just now, or nothing to gain. */
-static long collect_pressure(void)
+/* May reclaim have a pass? Not if there was one just now, or nothing to gain. */
+static bool collect_due(void)
 {
-	static unsigned long last = INITIAL_JIFFIES - HZ;
-
-	if (collect_estimate() < COLLECT_MIN_FRAMES ||
-	    time_before(jiffies, READ_ONCE(last) + COLLECT_SHRINK_INTERVAL))
-		return 0;
-	WRITE_ONCE(last, jiffies);
-	return kstack_collect(KSTACK_COLLECT_PRESSURE);
+	return collect_estimate() >= COLLECT_MIN_FRAMES &&
+	       time_after(jiffies, READ_ONCE(collect_passed) + COLLECT_SHRINK_INTERVAL);
 }
 
 static int kstack_collectd(void *unused)
@@ -680,7 +726,8 @@ static int kstack_collectd(void *unused)
 			kstack_collect(KSTACK_COLLECT_AGED);
 		}
 		if (xchg(&collect_pressed, false))
-			collect_pressure();
+			kstack_collect(READ_ONCE(collect_oom) ? KSTACK_COLLECT_OOM :
+								KSTACK_COLLECT_PRESSURE);
 		kstack_free_poisoned();
 		/*
 		 * Waits for memory if it must. A CPU that starves meanwhile
@@ -707,21 +754,57 @@ static unsigned long kstack_shrink_count(struct shrinker *shrink, struct shrink_
 	return nr ?: SHRINK_EMPTY;
 }
 
+static void collect_press(void)
+{
+	WRITE_ONCE(collect_pressed, true);
+	wake_up_process(collectd);
+}
+
+/* A pass frees its frames later, see kstack_collect() for why. */
 static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_control *sc)
 {
 	unsigned long freed = kstack_overflow_trim(0);
 
-	if (freed >= sc->nr_to_scan)
-		return freed;
-	if (current->flags & PF_KTHREAD) {
-		if (collect_pressure() > 0)
-			freed += kstack_overflow_trim(0);
-	} else if (collect_estimate() >= COLLECT_MIN_FRAMES) {
-		WRITE_ONCE(collect_pressed, true);
-		wake_up_process(collectd);
-	}
+	if (freed >= sc->nr_to_scan || !collect_due())
+		return freed ?: SHRINK_STOP;
+	if (current != collectd)
+		collect_press();
+	else if (kstack_collect(KSTACK_COLLECT_PRESSURE) > 0)
+		freed += kstack_overflow_trim(0);
 	return freed ?: SHRINK_STOP;
 }
+
+/*
+ * The last chance: before a task is killed for memory, wait a moment for what its
+ * sleepers would give. Who waits is allocating, and whole. Not each time: what is
+ * taken from sleepers they want back, so there may always be a little, and then
+ * nobody would ever be killed.
+ */
+static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *data)
+{
+	static unsigned long last = INITIAL_JIFFIES - COLLECT_OOM_INTERVAL;
+	unsigned int passes = READ_ONCE(collect_passes);
+	unsigned long *freed = data, got;
+
+	got = kstack_overflow_trim(0);
+	if (collect_estimate() < COLLECT_MIN_FRAMES ||
+	    time_before(jiffies, last + COLLECT_OOM_INTERVAL))
+		return NOTIFY_OK;
+	last = jiffies;
+	if (current == collectd) {
+		kstack_collect(KSTACK_COLLECT_OOM);
+	} else {
+		WRITE_ONCE(collect_oom, true);
+		collect_press();
+		wait_event_timeout(collect_wait, READ_ONCE(collect_passes) != passes,
+				   COLLECT_OOM_WAIT);
+		WRITE_ONCE(collect_oom, false);
+	}
+	*freed += got + kstack_overflow_trim(0);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block kstack_oom_nb = { .notifier_call = kstack_oom };
 
 #ifdef CONFIG_SYSCTL
 static struct ctl_table kstack_sysctls[] = {
@@ -760,6 +843,7 @@ int __init kstack_collect_init(void)
 	}
 	WRITE_ONCE(collectd, tsk);
 	shrinker_register(shrinker);
+	register_oom_notifier(&kstack_oom_nb);
 #ifdef CONFIG_SYSCTL
 	register_sysctl_init("vm", kstack_sysctls);
 #endif

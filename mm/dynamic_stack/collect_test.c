@@ -374,7 +374,7 @@ static void collect_now(struct kunit *test)
 			KUNIT_EXPECT_GT(test, magic_words(page[i]), 0);
 	}
 	collected = dstack_vm_event(KSTACK_COLLECT);
-	took = kstack_collect_once(KSTACK_COLLECT_STARVED);
+	took = kstack_collect_once(KSTACK_COLLECT_ALL);
 	KUNIT_EXPECT_GE(test, took, hweight32(below));
 	KUNIT_EXPECT_EQ(test, dstack_vm_event(KSTACK_COLLECT), collected + took);
 	KUNIT_EXPECT_EQ(test, dstack_vm_event(KSTACK_SHOOTDOWN), shootdowns + 1);
@@ -405,8 +405,28 @@ static void collect_for_reclaim(struct kunit *test)
 	kstack_collect_once(KSTACK_COLLECT_PRESSURE);
 	KUNIT_EXPECT_EQ(test, s->ds->parked, below);
 	s->ds->last_out = jiffies - msecs_to_jiffies(COLLECT_SHRINK_SLEEP_MS) - 1;
+	/* Its own pace leaves it, and counts it for reclaim. It is parked, too. */
+	kstack_collect_once(KSTACK_COLLECT_AGED);
+	KUNIT_EXPECT_EQ(test, s->ds->parked, below);
+	KUNIT_EXPECT_GE(test, READ_ONCE(collect_nr_held), 1);
 	KUNIT_EXPECT_GE(test, kstack_collect_once(KSTACK_COLLECT_PRESSURE), hweight32(below));
 	KUNIT_EXPECT_EQ(test, s->ds->parked, 0);
+}
+
+/* A CPU that starves takes nothing from a kernel thread that is in use. */
+static void collect_starved_kthread(struct kunit *test)
+{
+	struct sleeper *s = sleeper(test);
+	unsigned int below = s->ds->parked;
+
+	WRITE_ONCE(kstack_collect_sleep, COLLECT_SHRINK_SLEEP_MS);
+	s->ds->last_out = jiffies - 2 * COLLECT_STARVED_INTERVAL;
+	kstack_collect_once(KSTACK_COLLECT_STARVED);
+	KUNIT_EXPECT_EQ(test, s->ds->parked, below);
+	sleeper_age(s);
+	KUNIT_EXPECT_GE(test, kstack_collect_once(KSTACK_COLLECT_STARVED), hweight32(below));
+	KUNIT_EXPECT_EQ(test, s->ds->parked, 0);
+	WRITE_ONCE(kstack_collect_sleep, TEST_HOUR * MSEC_PER_SEC);
 }
 
 /* CPUs that starve share what shootdowns they may have. */
@@ -462,7 +482,7 @@ static void collect_few(struct kunit *test)
 
 	KUNIT_ASSERT_LT(test, hweight32(below), COLLECT_MIN_FRAMES);
 	/* The passes are counted from the last shootdown on. */
-	KUNIT_ASSERT_GT(test, kstack_collect_once(KSTACK_COLLECT_STARVED), 0);
+	KUNIT_ASSERT_GT(test, kstack_collect_once(KSTACK_COLLECT_ALL), 0);
 	sleeper_run(test, s);
 	sleeper_age(s);
 	for (pass = 1; pass < COLLECT_PATIENCE; pass++) {
@@ -483,7 +503,7 @@ static void collect_many(struct kunit *test)
 		frames += hweight32(s[nr]->ds->parked);
 		nr++;
 	}
-	KUNIT_ASSERT_GT(test, kstack_collect_once(KSTACK_COLLECT_STARVED), 0);
+	KUNIT_ASSERT_GT(test, kstack_collect_once(KSTACK_COLLECT_ALL), 0);
 	frames = 0;
 	for (i = 0; i < nr; i++) {
 		sleeper_run(test, s[i]);
@@ -512,7 +532,7 @@ static void collect_orphan(struct kunit *test)
 
 		sleeper_age(s);
 		WRITE_ONCE(kstack_collect_period, i ? 0 : period);
-		kstack_collect_once(i ? KSTACK_COLLECT_AGED : KSTACK_COLLECT_STARVED);
+		kstack_collect_once(i ? KSTACK_COLLECT_AGED : KSTACK_COLLECT_ALL);
 		WRITE_ONCE(kstack_collect_period, period);
 		KUNIT_EXPECT_FALSE(test, ds->queued);
 		KUNIT_EXPECT_EQ(test, refcount_read(&ds->ref), 1);
@@ -566,6 +586,7 @@ static struct kunit_case collect_cases[] = {
 	KUNIT_CASE(collect_policy_sleep),
 	KUNIT_CASE(collect_now),
 	KUNIT_CASE(collect_for_reclaim),
+	KUNIT_CASE(collect_starved_kthread),
 	KUNIT_CASE(collect_starved_rate),
 	KUNIT_CASE(collect_woken),
 	KUNIT_CASE(collect_few),

@@ -119,23 +119,44 @@ unsigned long dstack_vm_event(enum vm_event_item item)
 	return max(nr, 0L);
 }
 
+/* It asked not to wait for memory: real-time, or all its memory is locked. */
+static bool dstack_user_urgent(struct task_struct *tsk)
+{
+	struct mm_struct *mm = tsk->mm;
+
+	if (rt_or_dl_task(tsk))
+		return true;
+	/* It does not run, so its memory map stays; others may lock more of it now. */
+	return mm && ((data_race(mm->def_flags) & VM_LOCKED) ||
+		      2 * data_race(mm->locked_vm) >= data_race(mm->total_vm));
+}
+
+/* From the signal to the end of its process, or of a dump of it. */
+static bool dstack_dying(struct task_struct *tsk)
+{
+	return (data_race(tsk->flags) & PF_EXITING) || fatal_signal_pending(tsk) ||
+	       (data_race(tsk->signal->flags) & SIGNAL_GROUP_EXIT) || tsk_is_oom_victim(tsk);
+}
+
 /**
- * dynamic_stack_privileged - may a task use the last frames of a pool?
- * @tsk: a task
+ * dynamic_stack_level - what may a task use that lacks frames?
+ * @tsk: a task that is queued
  *
- * Those may that memory reclaim, and so the refilling of the pool itself, may
- * have to wait for, and those that are about to give back what they have: a
- * killed process must not need memory that only its end can free.
+ * All that there is may those use that memory reclaim, and so the refilling of
+ * the pool itself, may have to wait for. A killed process must not need memory
+ * that only its end can free; but it may have very many threads, and they may
+ * not get to an end soon: behind a core dump, or a server that does not answer.
+ * So they get some of what is kept, and what the first of them give back.
  *
  * Context: any; the runqueue lock keeps @tsk from running elsewhere.
- * Return: true if it may.
+ * Return: its level.
  */
-bool dynamic_stack_privileged(struct task_struct *tsk)
+enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 {
 	/* Only the task writes them, preempted half-way at most: old or new. */
-	if (data_race(tsk->flags) & (PF_KTHREAD | PF_MEMALLOC | PF_EXITING))
-		return true;
-	return fatal_signal_pending(tsk) || tsk_is_oom_victim(tsk);
+	if (data_race(tsk->flags) & (PF_KTHREAD | PF_MEMALLOC))
+		return DSTACK_LEVEL_ALL;
+	return dstack_dying(tsk) || dstack_user_urgent(tsk) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
 }
 
 /**
@@ -160,7 +181,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 		return true;
 	/* None if it was reserved for, and then another task was preferred. */
 	need = dstack_lacks(ds);
-	if (!kstack_fault_refill(dynamic_stack_privileged(next))) {
+	if (!kstack_fault_refill(dynamic_stack_level(next))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
 		return false;
@@ -168,7 +189,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	if (!need)
 		return true;
 
-	if (!kstack_pool_take(frame, need, dynamic_stack_privileged(next))) {
+	if (!kstack_pool_take(frame, need, dynamic_stack_level(next))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
 		return dstack_planted(HALF);
@@ -352,33 +373,26 @@ static bool dstack_asleep(struct task_struct *tsk)
 
 	if (task_is_runnable(tsk))
 		return false;
-	/* It froze in its sleep, or by itself: then it is in the refrigerator. */
+	/*
+	 * What it froze in. 0 in the refrigerator, but also if it was woken up
+	 * meanwhile, and then it may hold something.
+	 */
 	if (state & TASK_FROZEN)
-		state = READ_ONCE(tsk->saved_state) ?: TASK_INTERRUPTIBLE;
+		state = READ_ONCE(tsk->saved_state);
 	if (state & (TASK_INTERRUPTIBLE | __TASK_STOPPED | __TASK_TRACED))
 		return true;
-	return (tsk->flags & PF_KTHREAD) && (state & (TASK_NOLOAD | TASK_PARKED));
-}
-
-/* It asked not to wait for memory: real-time, or with memory that is locked. */
-static bool dstack_user_whole(struct task_struct *tsk)
-{
-	struct mm_struct *mm = tsk->mm;
-
-	if (rt_or_dl_task(tsk))
-		return true;
-	/* It sleeps, so its memory map stays; others may lock more of it now. */
-	return mm && (data_race(mm->locked_vm) || (data_race(mm->def_flags) & VM_LOCKED));
+	/* Threads that wait for a dump of their process sleep like kernel threads. */
+	return (tsk->flags & (PF_KTHREAD | PF_POSTCOREDUMP)) && (state & (TASK_NOLOAD | TASK_PARKED));
 }
 
 /**
  * dstack_may_shrink - may a task's stack be shrunk now?
  * @tsk: the task; its stack is managed
  *
- * See dstack_asleep(). A dying task gives its whole stack back soon. A task in
- * direct reclaim, one that must not enter file systems or block devices when it
- * allocates because reclaim may wait for it, and one that is being killed, must
- * not have to wait for a frame.
+ * See dstack_asleep(). A dying task gives its whole stack back soon, unless it
+ * waits for a dump. A task in direct reclaim, and one that must not enter file
+ * systems or block devices when it allocates because reclaim may wait for it,
+ * must not have to wait for a frame.
  *
  * Context: the task is off the CPU and can't start, or is being switched out.
  * Return: true if it may.
@@ -394,7 +408,9 @@ bool dstack_may_shrink(struct task_struct *tsk)
 		return false;
 	if (flags & PF_KTHREAD)
 		return true;
-	return !dstack_user_whole(tsk) && !fatal_signal_pending(tsk) && !tsk_is_oom_victim(tsk);
+	if (flags & PF_POSTCOREDUMP)
+		return true;
+	return !dstack_user_urgent(tsk) && !dstack_dying(tsk);
 }
 
 /**

@@ -496,7 +496,7 @@ static void core_deepest(struct kunit *test)
 /* Empty this CPU's pool but for @keep frames. */
 static void pool_keep(struct core_ctx *ctx, unsigned int keep)
 {
-	while (ctx->nr < ARRAY_SIZE(ctx->stash) && kstack_pool_take(ctx->stash + ctx->nr, 1, true))
+	while (ctx->nr < ARRAY_SIZE(ctx->stash) && kstack_pool_take(ctx->stash + ctx->nr, 1, DSTACK_LEVEL_ALL))
 		ctx->nr++;
 	ISO_TRUE(&ctx->iso, ctx->nr >= keep);
 	if (ctx->nr < keep)
@@ -544,16 +544,19 @@ static int reserve_all_or_nothing(void *data)
 		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
 		tsk->flags = 0;
 		reserve_from(ctx, have, false);
+	}
+	/* Killed, whoever did it: some of the last ones. */
+	for (have = DSTACK_MAX_NEED; have <= 2 * DSTACK_MAX_NEED; have++) {
+		reserve_from(ctx, have, false);
 		tsk->signal->oom_mm = &init_mm;
-		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
+		reserve_from(ctx, have, have == 2 * DSTACK_MAX_NEED);
 		tsk->signal->oom_mm = NULL;
 		tsk->flags = PF_EXITING;
-		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
+		reserve_from(ctx, have, have == 2 * DSTACK_MAX_NEED);
 		tsk->flags = 0;
-		/* Killed, also by somebody who is not the OOM killer. */
 		sigaddset(&tsk->pending.signal, SIGKILL);
 		set_tsk_thread_flag(tsk, TIF_SIGPENDING);
-		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
+		reserve_from(ctx, have, have == 2 * DSTACK_MAX_NEED);
 		clear_tsk_thread_flag(tsk, TIF_SIGPENDING);
 		sigemptyset(&tsk->pending.signal);
 	}
@@ -596,8 +599,10 @@ static void core_may_shrink(struct kunit *test)
 	tsk->prio = DEFAULT_PRIO;
 	tsk->flags = 0;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_NONE);
 	tsk->flags = PF_KTHREAD;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_ALL);
 	for (i = 0; i < ARRAY_SIZE(stays); i++) {
 		tsk->flags = stays[i];
 		KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
@@ -623,9 +628,15 @@ static void core_may_shrink(struct kunit *test)
 
 	/* With memory that is locked, now or in future. */
 	tsk->mm = mm;
+	mm->total_vm = 10;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
-	mm->locked_vm = 1;
+	mm->locked_vm = 5;
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_LAST);
+	/* A key that must not be swapped out does not say that. */
+	mm->locked_vm = 1;
+	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_NONE);
 	mm->locked_vm = 0;
 	mm->def_flags = VM_LOCKED;
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
@@ -637,6 +648,17 @@ static void core_may_shrink(struct kunit *test)
 	set_tsk_thread_flag(tsk, TIF_SIGPENDING);
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
 	clear_tsk_thread_flag(tsk, TIF_SIGPENDING);
+	/* The signal is gone, and it is on its way to exit. */
+	tsk->signal->flags = SIGNAL_GROUP_EXIT;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_LAST);
+	/* Until it waits for others to be dumped. */
+	tsk->flags = PF_POSTCOREDUMP;
+	WRITE_ONCE(tsk->__state, TASK_IDLE);
+	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+	WRITE_ONCE(tsk->__state, TASK_INTERRUPTIBLE);
+	tsk->signal->flags = 0;
+	tsk->flags = 0;
 
 	tsk->dynamic_stack->keep = true;
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
@@ -664,7 +686,7 @@ static void core_asleep(struct kunit *test)
 		{ TASK_IDLE,						false, true },
 		{ TASK_STOPPED,						true,  true },
 		{ TASK_TRACED,						true,  true },
-		{ TASK_FROZEN,						true,  true },
+		{ TASK_FROZEN,						false, false },
 		{ TASK_PARKED,						false, true },
 		{ TASK_RTLOCK_WAIT,					false, false },
 		{ TASK_WAKING,						false, false },

@@ -66,38 +66,67 @@ void dstack_check_clean(struct page *page)
 }
 
 #ifdef CONFIG_PROVE_LOCKING
-/* Was a lock of this class ever taken by memory reclaim? */
+/* For lock_classes[]: a lock's map does not tell the class of a nested one. */
+#include "../../kernel/locking/lockdep_internals.h"
+
+static DEFINE_RAW_SPINLOCK(reclaim_lock);
+static DECLARE_BITMAP(reclaim_seen, MAX_LOCKDEP_KEYS);
+static u16 reclaim_todo[MAX_LOCKDEP_KEYS];
+
+/*
+ * May memory reclaim wait for a lock of this class, or for one whose holder may
+ * wait for it, and so on? Lockdep links a lock to the one that was taken before
+ * it, so this walks back until it finds what stands for reclaim.
+ */
 static bool lock_in_reclaim(struct lock_class *class)
 {
-	struct lock_list *entry;
+	unsigned int nr = 0;
+	bool found = false;
 
-	list_for_each_entry_rcu(entry, &class->locks_before, entry) {
-		if (!strcmp(entry->class->name, "fs_reclaim"))
-			return true;
+	raw_spin_lock(&reclaim_lock);
+	bitmap_zero(reclaim_seen, MAX_LOCKDEP_KEYS);
+	__set_bit(class - lock_classes, reclaim_seen);
+	reclaim_todo[nr++] = class - lock_classes;
+	while (nr && !found) {
+		struct lock_list *entry;
+
+		class = lock_classes + reclaim_todo[--nr];
+		list_for_each_entry_rcu(entry, &class->locks_before, entry) {
+			unsigned long i = entry->class - lock_classes;
+
+			found |= entry->class->name && !strcmp(entry->class->name, "fs_reclaim");
+			if (i < MAX_LOCKDEP_KEYS && !__test_and_set_bit(i, reclaim_seen))
+				reclaim_todo[nr++] = i;
+		}
 	}
-	return false;
+	raw_spin_unlock(&reclaim_lock);
+	return found;
 }
 #endif
 
 /*
  * That a sleep is interruptible does not prove that nothing is held over it that
- * memory reclaim may wait for. Lockdep knows.
+ * memory reclaim may wait for. Lockdep knows, of locks: not of locked folios,
+ * writeback or completions.
  *
  * The task is off the CPU, or was switched out just now, so that its held locks
- * stay as they are. Interrupts are off, which serves as RCU's read side.
+ * stay as they are. Interrupts are off, which serves as RCU's read side; a
+ * runqueue lock is held, so that nothing may be printed at once.
  */
 void dstack_check_locks(struct task_struct *tsk)
 {
 #ifdef CONFIG_PROVE_LOCKING
 	int i;
 
-	for (i = 0; i < tsk->lockdep_depth; i++) {
-		struct held_lock *hlock = tsk->held_locks + i;
-		struct lock_class *class = READ_ONCE(hlock->instance->class_cache[0]);
+	for (i = 0; i < tsk->lockdep_depth && debug_locks; i++) {
+		struct lock_class *class = lock_classes + tsk->held_locks[i].class_idx;
 
-		WARN_ONCE(class && lock_in_reclaim(class),
-			  "%s is shrunk and holds %s, which reclaim may wait for\n",
+		if (!lock_in_reclaim(class))
+			continue;
+		printk_deferred_enter();
+		WARN_ONCE(1, "%s is shrunk and holds %s, which reclaim may wait for\n",
 			  tsk->comm, class->name);
+		printk_deferred_exit();
 	}
 #endif
 }
@@ -136,7 +165,7 @@ void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i)
 {
 	struct page *page;
 
-	if (!kstack_pool_take(&page, 1, true))
+	if (!kstack_pool_take(&page, 1, DSTACK_LEVEL_ALL))
 		return;
 	dstack_set_owner(NULL, ds->page[i]);
 	clear_highpage(ds->page[i]);

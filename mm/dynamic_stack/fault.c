@@ -77,7 +77,8 @@ static __always_inline struct page *kstack_fault_take(struct dynamic_stack *ds)
 		struct page **slot = raw_cpu_ptr(&kstack_fault.page[i]);
 		struct page *page = READ_ONCE(*slot);
 
-		if (!page)
+		/* One whose memory has failed is left where it is, for good. */
+		if (!page || unlikely(PageHWPoison(page)))
 			continue;
 		WRITE_ONCE(*slot, NULL);
 		/* One instruction each, against the filling that this may interrupt. */
@@ -177,13 +178,13 @@ void dynamic_stack_panic(struct dynamic_stack *ds, unsigned long address)
 
 /**
  * kstack_fault_refill - fill this CPU's reserve from its pool
- * @privileged: may use the pool's last frames
+ * @level: how many of the pool's last frames may be used
  *
  * Context: runqueue lock held, interrupts off. A stack fault may come at any
  * point here, and take a frame from any slot.
  * Return: false if the pool has not enough; the CPU is marked as starved then.
  */
-bool kstack_fault_refill(bool privileged)
+bool kstack_fault_refill(enum dynamic_stack_level level)
 {
 	struct kstack_fault *reserve = this_cpu_ptr(&kstack_fault);
 	struct page *page;
@@ -192,7 +193,7 @@ bool kstack_fault_refill(bool privileged)
 	for (i = 0; i < fault_slots && this_cpu_read(kstack_fault_short); i++) {
 		if (READ_ONCE(reserve->page[i]))
 			continue;
-		if (!kstack_pool_take(&page, 1, privileged))
+		if (!kstack_pool_take(&page, 1, level))
 			return false;
 		dstack_check_clean(page);
 		WRITE_ONCE(reserve->page[i], page);

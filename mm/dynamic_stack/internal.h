@@ -144,7 +144,7 @@ int dstack_proof_online(unsigned int cpu);
 #define OVERFLOW_EXIT	64
 struct page *kstack_frame_alloc(int node, gfp_t gfp);
 void kstack_frame_free(struct page *page);
-bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged);
+bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_level level);
 void kstack_pool_put(struct page **frame, unsigned int nr);
 void kstack_frame_recycle(struct page *page);
 void kstack_frame_retire(struct page *page);
@@ -162,14 +162,14 @@ void kstack_pool_show(struct seq_file *m);
 /* fault.c */
 #ifdef CONFIG_DYNAMIC_STACK_FAULT
 bool kstack_fault_init(void);
-bool kstack_fault_refill(bool privileged);
+bool kstack_fault_refill(enum dynamic_stack_level level);
 int kstack_fault_prepare(unsigned int cpu);
 void kstack_fault_drain(unsigned int cpu);
 void kstack_fault_show(struct seq_file *m);
 int dstack_fill(struct dynamic_stack *ds, unsigned int from);
 #else
 static inline bool kstack_fault_init(void) { return true; }
-static inline bool kstack_fault_refill(bool privileged) { return true; }
+static inline bool kstack_fault_refill(enum dynamic_stack_level level) { return true; }
 static inline int kstack_fault_prepare(unsigned int cpu) { return 0; }
 static inline void kstack_fault_drain(unsigned int cpu) { }
 static inline void kstack_fault_show(struct seq_file *m) { }
@@ -181,8 +181,10 @@ static inline int dstack_fill(struct dynamic_stack *ds, unsigned int from) { ret
 /* What a pass of the collector is for. */
 enum kstack_collect {
 	KSTACK_COLLECT_AGED,		/* its own pace */
-	KSTACK_COLLECT_PRESSURE,	/* memory is short */
+	KSTACK_COLLECT_PRESSURE,	/* memory is reclaimed */
+	KSTACK_COLLECT_OOM,		/* somebody is about to be killed for memory */
 	KSTACK_COLLECT_STARVED,		/* a CPU can't run what it should */
+	KSTACK_COLLECT_ALL,		/* for tests: from any sleeper */
 };
 
 void kstack_queue(struct dynamic_stack *ds);

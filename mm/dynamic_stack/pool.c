@@ -7,8 +7,9 @@
  * belongs to another node, goes to the overflow list of the frame's node. A
  * fixed reserve stands behind them all.
  *
- * The pool's marks: below @low, kstackd is kicked. The last @min frames are
- * for tasks that memory reclaim may depend on. Above @high, frames overflow.
+ * The pool's marks: below @low, kstackd is kicked. The last @min frames are for
+ * tasks that are killed, and half of these for tasks that memory reclaim may
+ * depend on, see pool_floor(). Above @high, frames overflow.
  *
  * Lock order: runqueue lock -> pool->lock -> node->lock; reserve.lock is last.
  */
@@ -47,6 +48,7 @@ static unsigned int kstack_pool_high __read_mostly = 16 * DSTACK_MAX_NEED;
  * @nr: number of frames
  * @starved: a task could not be run for want of frames. Whoever adds frames
  *	reschedules the CPU; since both look under @lock, none is missed.
+ * @level: the highest level of a task that was refused frames since then
  * @kicked: @kick is on its way or kstackd is at work
  * @retry: jiffies before which kstackd need not be kicked again
  * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
@@ -65,6 +67,7 @@ struct kstack_pool {
 	raw_spinlock_t		lock;
 	unsigned int		nr;
 	bool			starved;
+	u8			level;
 	bool			kicked;
 	bool			backoff;
 	bool			online;
@@ -244,6 +247,12 @@ static unsigned int kstack_pool_mark(void)
 	return min(READ_ONCE(kstack_pool_low), kstack_pool_target() - DSTACK_MAX_NEED);
 }
 
+/* So many frames are left to those of a higher level. */
+static unsigned int pool_floor(enum dynamic_stack_level level)
+{
+	return (DSTACK_LEVEL_ALL - level) * POOL_MIN / 2;
+}
+
 /* Memory has failed in a pool. Keep the rest, and let the task wait for better. */
 static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **frame, unsigned int nr)
 {
@@ -271,24 +280,27 @@ static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **frame, 
  * kstack_pool_take - take frames from this CPU's pool, all or nothing
  * @frame: where to put them
  * @nr: how many
- * @privileged: may use the last frames
+ * @level: how many of the last frames may be used
  *
  * Context: runqueue lock held, interrupts off.
  * Return: false if there are not enough; the CPU is marked as starved then.
  */
-bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged)
+bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_level level)
 {
 	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
-	bool kick = false, taken = false;
+	bool kick = false, taken = false, poisoned = false;
 
 	raw_spin_lock(&pool->lock);
-	if (pool->nr >= nr + (privileged ? 0 : POOL_MIN) && !kstack_empty()) {
+	if (pool->nr >= nr + pool_floor(level) && !kstack_empty()) {
 		WRITE_ONCE(pool->nr, pool->nr - nr);
 		memcpy(frame, pool->frame + pool->nr, nr * sizeof(*frame));
-		taken = !kstack_pool_poisoned(pool, frame, nr);
+		poisoned = kstack_pool_poisoned(pool, frame, nr);
+		taken = !poisoned;
 	}
-	if (!taken)
+	if (!taken) {
+		pool->level = pool->starved ? max_t(u8, pool->level, level) : level;
 		WRITE_ONCE(pool->starved, true);
+	}
 	/* While it is kicked, kstackd looks again before it goes to sleep. */
 	if (!pool->kicked && (!taken || (pool->nr < kstack_pool_mark() &&
 					 time_after_eq(jiffies, pool->retry)))) {
@@ -299,17 +311,20 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged)
 
 	if (taken)
 		__count_vm_events(NR_KSTACK_POOL, -(long)nr);
+	if (unlikely(poisoned))
+		kstack_poke_collector();
 	if (kick)
 		irq_work_queue(&pool->kick);
 	return taken;
 }
 
-/* Enough for any task? Then a starved CPU can try again. */
+/* Enough for whom had to wait? Then a starved CPU can try again. */
 static bool kstack_pool_unstarve(struct kstack_pool *pool)
 {
 	lockdep_assert_held(&pool->lock);
 
-	if (!pool->starved || pool->nr < POOL_MIN + DSTACK_MAX_NEED || kstack_empty())
+	if (!pool->starved || pool->nr < pool_floor(pool->level) + DSTACK_MAX_NEED ||
+	    kstack_empty())
 		return false;
 	WRITE_ONCE(pool->starved, false);
 	return true;
@@ -529,13 +544,15 @@ static struct page *kstack_find_frame(struct kstack_pool *pool)
 /*
  * Many tasks that reclaim does not depend on may want frames, and keep them for
  * long. They get half of the reserve, which is filled up again as fast as memory
- * is freed, and nothing of what the page allocator keeps for those who free it.
+ * is freed, those that are killed get three quarters, and none of them anything
+ * of what the page allocator keeps for those who free memory.
  */
-static struct page *kstack_last_resort(int node, bool privileged)
+static struct page *kstack_last_resort(int node, enum dynamic_stack_level level)
 {
+	unsigned long floor = (DSTACK_LEVEL_ALL - level) * kstack_reserve_target / 4;
 	struct page *page;
 
-	if (privileged || READ_ONCE(kstack_reserve.nr) > kstack_reserve_target / 2) {
+	if (READ_ONCE(kstack_reserve.nr) > floor) {
 		page = kstack_list_del(&kstack_reserve);
 		if (page) {
 			/* To fill it up again. */
@@ -543,7 +560,7 @@ static struct page *kstack_last_resort(int node, bool privileged)
 			return page;
 		}
 	}
-	if (!privileged || kstack_should_fail())
+	if (level != DSTACK_LEVEL_ALL || kstack_should_fail())
 		return NULL;
 	return kstack_frame_alloc(node, GFP_NOWAIT | __GFP_MEMALLOC);
 }
@@ -551,10 +568,15 @@ static struct page *kstack_last_resort(int node, bool privileged)
 /* A frame for a CPU that can't run what it should: nothing is too dear. */
 static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 {
-	bool privileged = READ_ONCE(pool->nr) < POOL_MIN;
+	unsigned int nr = READ_ONCE(pool->nr);
+	enum dynamic_stack_level level;
 	struct page *page;
 	long taken;
 	int cpu;
+
+	/* Whom the next frame is for. */
+	level = nr < pool_floor(DSTACK_LEVEL_LAST) ? DSTACK_LEVEL_ALL :
+		nr < pool_floor(DSTACK_LEVEL_NONE) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
 
 	for_each_online_cpu(cpu) {
 		struct kstack_pool *other = per_cpu_ptr(&kstack_pool, cpu);
@@ -569,6 +591,7 @@ static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 	/* Sends IPIs, but allocates nothing and waits for no task. */
 	taken = kstack_collect(KSTACK_COLLECT_STARVED);
 	if (taken > 0) {
+		pool->busy = 0;
 		page = kstack_find_frame(pool);
 		if (page)
 			return page;
@@ -577,16 +600,17 @@ static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 	 * Another thread is at it, for all, or was until a moment ago. As long as
 	 * there are frames for those that reclaim waits for, come back instead of
 	 * using up the memory that it depends on; but that thread may be slow, and
-	 * is waited for once, not for each frame.
+	 * is waited for once, not for each frame. There is no need to wait if there
+	 * was nothing to collect.
 	 */
-	if (taken != -EBUSY && taken != -EAGAIN)
-		pool->busy = 0;
-	else if (!privileged && pool->busy < POOL_MAX_BUSY) {
+	if (!taken)
+		pool->busy = POOL_MAX_BUSY;
+	if (taken < 0 && level == DSTACK_LEVEL_NONE && pool->busy < POOL_MAX_BUSY) {
 		pool->busy++;
 		return NULL;
 	}
 
-	return kstack_last_resort(pool->node, privileged);
+	return kstack_last_resort(pool->node, level);
 }
 
 /*

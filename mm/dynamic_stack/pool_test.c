@@ -102,9 +102,11 @@ static void pool_test(struct kunit *test, void (*fn)(struct pool_ctx *ctx))
 	dstack_isolated(test, pool_run, ctx);
 }
 
-static void take_one(struct pool_ctx *ctx, unsigned int have, unsigned int nr, bool privileged)
+static void take_one(struct pool_ctx *ctx, unsigned int have, unsigned int nr,
+		     enum dynamic_stack_level level)
 {
-	bool enough = have >= nr + (privileged ? 0 : POOL_MIN);
+	static const unsigned int kept[] = { POOL_MIN, POOL_MIN / 2, 0 };
+	bool enough = have >= nr + kept[level];
 	unsigned int left = have - (enough ? nr : 0), i;
 	struct page *got[DSTACK_PAGES] = { };
 	struct kstack_pool *pool = ctx->pool;
@@ -114,7 +116,7 @@ static void take_one(struct pool_ctx *ctx, unsigned int have, unsigned int nr, b
 	ISO_EQ(iso, pool->nr, have);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + have);
 
-	ISO_EQ(iso, kstack_pool_take(got, nr, privileged), enough);
+	ISO_EQ(iso, kstack_pool_take(got, nr, level), enough);
 	ISO_EQ(iso, pool->nr, left);
 	ISO_EQ(iso, pool->starved, !enough);
 	ISO_EQ(iso, dynamic_stack_cpu_starved(pool->cpu), !enough);
@@ -130,8 +132,9 @@ static void take(struct pool_ctx *ctx)
 
 	for (nr = 1; nr <= DSTACK_MAX_NEED; nr++) {
 		for (have = 0; have <= TEST_ENOUGH; have++) {
-			take_one(ctx, have, nr, false);
-			take_one(ctx, have, nr, true);
+			take_one(ctx, have, nr, DSTACK_LEVEL_NONE);
+			take_one(ctx, have, nr, DSTACK_LEVEL_LAST);
+			take_one(ctx, have, nr, DSTACK_LEVEL_ALL);
 		}
 	}
 }
@@ -151,17 +154,17 @@ static void kick(struct pool_ctx *ctx)
 	pool->retry = jiffies;
 	pool->kicked = false;
 	kstack_pool_put(ctx->frame, TEST_LOW + 1);
-	ISO_TRUE(iso, kstack_pool_take(got, 1, false));
+	ISO_TRUE(iso, kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
 	ISO_TRUE(iso, !pool->kicked);
-	ISO_TRUE(iso, kstack_pool_take(got, 1, false));
+	ISO_TRUE(iso, kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
 	ISO_TRUE(iso, pool->kicked);
 
 	pool->kicked = false;
 	pool->retry = jiffies + HZ;
-	ISO_TRUE(iso, kstack_pool_take(got, 1, false));
+	ISO_TRUE(iso, kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
 	ISO_TRUE(iso, !pool->kicked);
 	pool_empty(ctx);
-	ISO_TRUE(iso, !kstack_pool_take(got, 1, false));
+	ISO_TRUE(iso, !kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
 	ISO_TRUE(iso, pool->kicked);
 }
 
@@ -178,7 +181,7 @@ static void unstarve(struct pool_ctx *ctx)
 	unsigned int i;
 
 	/* From thread context. */
-	ISO_TRUE(iso, !kstack_pool_take(got, 1, true));
+	ISO_TRUE(iso, !kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
 	for (i = 0; i < TEST_ENOUGH; i++) {
 		ISO_TRUE(iso, pool->starved);
 		ISO_TRUE(iso, kstack_pool_add(pool, ctx->frame[i]));
@@ -187,8 +190,18 @@ static void unstarve(struct pool_ctx *ctx)
 	ISO_TRUE(iso, !pool->starved);
 	pool_empty(ctx);
 
+	/* A kernel thread needs less, whoever else had to wait before. */
+	ISO_TRUE(iso, !kstack_pool_take(got, 1, DSTACK_LEVEL_ALL));
+	ISO_TRUE(iso, !kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
+	for (i = 0; i < DSTACK_MAX_NEED; i++) {
+		ISO_TRUE(iso, pool->starved);
+		ISO_TRUE(iso, kstack_pool_add(pool, ctx->frame[i]));
+	}
+	ISO_TRUE(iso, !pool->starved);
+	pool_empty(ctx);
+
 	/* From a switch; the irq_work comes later. */
-	ISO_TRUE(iso, !kstack_pool_take(got, 1, true));
+	ISO_TRUE(iso, !kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
 	kstack_pool_put(ctx->frame, TEST_ENOUGH - 1);
 	kstack_kick(&pool->kick);
 	ISO_TRUE(iso, pool->starved);
@@ -299,6 +312,7 @@ static void recycle(struct pool_ctx *ctx)
 
 	memset(page_address(ctx->frame[0]), 1, PAGE_SIZE);
 	pool->starved = true;
+	pool->level = DSTACK_LEVEL_NONE;
 	for (i = 0; i < TEST_ENOUGH + 2; i++)
 		kstack_frame_recycle(ctx->frame[i]);
 	ISO_TRUE(iso, !memchr_inv(page_address(ctx->frame[0]), 0, PAGE_SIZE));
@@ -396,21 +410,24 @@ static void reserve(struct pool_ctx *ctx)
 	ISO_EQ(iso, kstack_reserve.nr, nr);
 }
 
-/* Half of the reserve is for all, the rest for those that reclaim depends on. */
+/* Half of the reserve is for all, a quarter for the killed, the rest for those that reclaim needs. */
 static void last_resort(struct pool_ctx *ctx)
 {
 	struct dstack_iso *iso = &ctx->iso;
 	struct page *page, *next;
 	LIST_HEAD(taken);
 
-	while ((page = kstack_last_resort(ctx->pool->node, false)))
+	while ((page = kstack_last_resort(ctx->pool->node, DSTACK_LEVEL_NONE)))
 		list_add(&page->lru, &taken);
 	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 2);
-	page = kstack_last_resort(ctx->pool->node, true);
+	while ((page = kstack_last_resort(ctx->pool->node, DSTACK_LEVEL_LAST)))
+		list_add(&page->lru, &taken);
+	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 4);
+	page = kstack_last_resort(ctx->pool->node, DSTACK_LEVEL_ALL);
 	ISO_TRUE(iso, page);
 	if (page)
 		list_add(&page->lru, &taken);
-	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 2 - 1);
+	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 4 - 1);
 	list_for_each_entry_safe(page, next, &taken, lru) {
 		list_del(&page->lru);
 		kstack_list_add(&kstack_reserve, page);

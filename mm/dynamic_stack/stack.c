@@ -283,7 +283,8 @@ static void dstack_release(struct dynamic_stack *ds)
 	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
 
 	local_irq_save(flags);
-	strip = kstack_pool_wants();
+	/* A tracing program may put the last reference in an NMI. */
+	strip = kstack_pool_wants() && !in_nmi();
 	if (unlikely(strip))
 		dstack_strip(ds);
 	local_irq_restore(flags);

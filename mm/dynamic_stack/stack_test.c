@@ -183,7 +183,7 @@ static int exit_strips(void *data)
 	use_stack(ctx);
 	/* One is parked. */
 	dstack_park(ds, ds->base + PAGE_SIZE + 8);
-	while (!kstack_pool_wants() && kstack_pool_take(ctx->stash + nr, 1, true))
+	while (!kstack_pool_wants() && kstack_pool_take(ctx->stash + nr, 1, DSTACK_LEVEL_ALL))
 		nr++;
 	pool = dstack_vm_event(NR_KSTACK_POOL);
 	ISO_TRUE(iso, kstack_pool_wants());
@@ -196,7 +196,7 @@ static int exit_strips(void *data)
 		ISO_TRUE(iso, pte_none(ptep_get(ds->ptep + i)));
 	ISO_TRUE(iso, !this_cpu_read(dstack_cached[0]));
 	/* And they are clean. */
-	ISO_TRUE(iso, kstack_pool_take(ctx->stash + nr, DSTACK_PAGES, true));
+	ISO_TRUE(iso, kstack_pool_take(ctx->stash + nr, DSTACK_PAGES, DSTACK_LEVEL_ALL));
 	for (i = 0; i < DSTACK_PAGES && !iso->what; i++)
 		ISO_TRUE(iso, !memchr_inv(page_address(ctx->stash[nr + i]), 0, PAGE_SIZE));
 	if (!iso->what)

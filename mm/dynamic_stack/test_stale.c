@@ -96,7 +96,7 @@ static void stale_work(struct work_struct *work)
 		if (i % 4)
 			udelay(get_random_u32_below(MAX_START_US));
 		probe_for(s->ds, PROBE_US);
-		kstack_collect_once(KSTACK_COLLECT_STARVED);
+		kstack_collect_once(KSTACK_COLLECT_ALL);
 		probe_for(s->ds, PROBE_US / 10);
 		complete(&s->next);
 	}
