@@ -63,7 +63,7 @@ static void hungry(int ready)
 	}
 	if (write(ready, "", 1) != 1)
 		_exit(3);
-	sleep_ms(4000);
+	sleep_ms(2500);
 	eat(4UL << 30);
 	_exit(4);
 }

@@ -10,7 +10,7 @@
 #define OTHERS	150
 
 /* pfn of each page of the caller's own stack, from the top */
-static int own_pages(unsigned long *pfn)
+static bool own_pages(unsigned long *pfn)
 {
 	char text[128];
 	int fd = open(TESTFILE, O_RDONLY), n;
@@ -18,9 +18,9 @@ static int own_pages(unsigned long *pfn)
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	close(fd);
 	if (n <= 0)
-		return 0;
+		return false;
 	text[n] = '\0';
-	return sscanf(text, "%lx %lx %lx %lx", pfn, pfn + 1, pfn + 2, pfn + 3);
+	return sscanf(text, "%lx %lx %lx %lx", pfn, pfn + 1, pfn + 2, pfn + 3) == PAGES;
 }
 
 static void corrupt(unsigned long pfn)
@@ -45,7 +45,7 @@ static pid_t owner(bool deep, unsigned long *pfn)
 		pin(0);
 		/* Fresh pages, that nobody has used. */
 		sleep_ms(300);
-		if ((deep && write_file(TESTFILE, "touch 13000")) || own_pages(pfn) != PAGES ||
+		if ((deep && write_file(TESTFILE, "touch 13000")) || !own_pages(pfn) ||
 		    write(said[1], pfn, PAGES * sizeof(*pfn)) != PAGES * sizeof(*pfn))
 			_exit(1);
 		for (;;)
@@ -72,7 +72,7 @@ static int seen_again(unsigned long bad)
 		if (!pid) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			pin(i & 1);
-			if (own_pages(pfn) != PAGES ||
+			if (!own_pages(pfn) ||
 			    write(said[1], pfn, sizeof(pfn)) != sizeof(pfn))
 				_exit(1);
 			/* Keep them: the next one gets others. */

@@ -4,7 +4,8 @@
 # needs: guest
 # A CPU without frames may interrupt all others for some, but not at any rate:
 # 50 times a second, all CPUs together. Here no pool can be filled for 4 s, while
-# 200 tasks fall asleep and wake up. On the debug kernel, which has fault injection.
+# 200 tasks wake up all the time, use much of their stacks, and fall asleep. On the
+# debug kernel, which has fault injection.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
@@ -16,14 +17,19 @@ f=/sys/kernel/debug/fail_kstack_refill
 key() { sed -n "s/^kstack_$1 //p" /proc/vmstat; }
 ms() { awk "{ print int(\$1 * 1000) }" /proc/uptime; }
 echo 10 >/proc/sys/vm/dynamic_stack_sleep_ms
-echo switch >/sys/module/dynamic_stack/parameters/reclaim
-# The collector itself sends none
-echo 0 >/proc/sys/vm/dynamic_stack_collect_period_ms
-progress-threads 200 40 9000 &
+echo 20 >/proc/sys/vm/dynamic_stack_collect_period_ms
+progress-threads 200 400 9000 &
+sleep 3
+# As few pages as can be, so that most of the threads wait for one
+echo 9 >/proc/sys/vm/dynamic_stack_pool_low
+echo 9 >/proc/sys/vm/dynamic_stack_pool_high
 sleep 2
 echo 0 >$f/verbose
 echo 1 >$f/interval
 echo -1 >$f/times
+# From here on the collector itself sends none
+echo 0 >/proc/sys/vm/dynamic_stack_collect_period_ms
+usleep 100000
 starved=$(key starved)
 shootdown=$(key shootdown)
 from=$(ms)
