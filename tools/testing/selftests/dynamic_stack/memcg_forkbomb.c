@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A fork bomb in a memory cgroup: it is held by memory.max alone, to which the
- * stacks are charged. Who is outside goes on, and afterwards the group has
- * nothing left.
+ * A fork bomb in a memory cgroup: it is held by memory.max alone, to which whole
+ * stacks are charged at fork. The limit is not exceeded, who is outside goes on,
+ * and afterwards the group has nothing left.
  *
  * vm: --icount 0 --smp 2 --mem 512M --timeout 300
  */
@@ -18,6 +18,9 @@
 #define PARENT	CGROUP "forkbomb/"
 #define GROUP	PARENT "bomb/"
 #define BOMB_MS	3000
+#define MAX	(24L << 20)
+/* Interrupts charge what they allocate without looking at the limit. */
+#define SLACK	(256L << 10)
 /* The machine may be emulated, and busy. */
 #define SLOW_MS	10000
 
@@ -113,7 +116,7 @@ static bool at_limit(void)
 static void run_bomb(const char *what, const char *oom_score_adj)
 {
 	long long longest = 0, end;
-	long current, stack, left, kills, peak_stack = 0;
+	long current, stack, left, kills, peak, peak_stack = 0;
 	int rounds = 0, bad = 0, i;
 	char text[32];
 	bool removed;
@@ -124,7 +127,8 @@ static void run_bomb(const char *what, const char *oom_score_adj)
 	write_file(PARENT "cgroup.subtree_control", "+memory");
 	if (mkdir(GROUP, 0755) && errno != EEXIST)
 		ksft_exit_fail_msg("mkdir " GROUP ": %s\n", strerror(errno));
-	write_file(GROUP "memory.max", "24M");
+	snprintf(text, sizeof(text), "%ld", MAX);
+	write_file(GROUP "memory.max", text);
 	write_file(GROUP "memory.swap.max", "0");
 	fflush(stdout);
 	pid = fork();
@@ -147,11 +151,14 @@ static void run_bomb(const char *what, const char *oom_score_adj)
 		sleep_ms(50);
 	}
 	kills = read_key(GROUP "memory.events", "oom_kill");
+	peak = read_long(GROUP "memory.peak");
 	ksft_print_msg("%s: %ld forks, %ld refused, %ld OOM kills, %ld KiB of stacks\n",
 		       what, shared->forks, shared->refused, kills, peak_stack >> 10);
 	ksft_print_msg("%s: outside: %d rounds, the longest took %lld ms\n", what, rounds, longest);
 	ksft_test_result(shared->forks > 20 && !shared->other && at_limit(),
 			 "%s: the group is held at its limit\n", what);
+	ksft_test_result(peak > 0 && peak <= MAX + SLACK, "%s: at most %ld KiB, the limit is %ld\n",
+			 what, peak >> 10, MAX >> 10);
 	ksft_test_result(!bad && longest < SLOW_MS, "%s: who is outside goes on\n", what);
 
 	write_file(GROUP "cgroup.kill", "1");
@@ -203,7 +210,7 @@ int main(void)
 	/* As one competitor for the CPUs, not as hundreds. */
 	write_file(CGROUP "cgroup.subtree_control", "+cpu");
 	write_file("/proc/sys/vm/oom_dump_tasks", "0");
-	ksft_set_plan(2 * 3 + 1);
+	ksft_set_plan(2 * 4 + 1);
 
 	run_bomb("fork fails", "-1000");
 	run_bomb("OOM kills", "0");
