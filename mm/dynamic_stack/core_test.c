@@ -80,6 +80,7 @@ struct task_struct *dstack_test_task(struct kunit *test)
 	tsk->signal = kunit_kzalloc(test, sizeof(*tsk->signal), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, tsk->signal);
 	tsk->flags = PF_KTHREAD;
+	tsk->prio = DEFAULT_PRIO;
 	raw_spin_lock_init(&tsk->pi_lock);
 
 	do {
@@ -596,7 +597,6 @@ static void core_may_shrink(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, mm);
 	WRITE_ONCE(tsk->__state, TASK_INTERRUPTIBLE);
-	tsk->prio = DEFAULT_PRIO;
 	tsk->flags = 0;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
 	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_NONE);
@@ -696,7 +696,6 @@ static void core_asleep(struct kunit *test)
 	struct task_struct *tsk = dstack_test_task(test);
 	unsigned int i;
 
-	tsk->prio = DEFAULT_PRIO;
 	for (i = 0; i < ARRAY_SIZE(sleep); i++) {
 		WRITE_ONCE(tsk->__state, sleep[i].state);
 		tsk->flags = 0;

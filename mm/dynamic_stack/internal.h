@@ -140,6 +140,11 @@ int dstack_proof_online(unsigned int cpu);
 
 /* pool.c */
 #define POOL_CAPACITY	256
+enum kstack_mark {
+	KSTACK_MARK_LOW,
+	KSTACK_MARK_HIGH,
+};
+
 /* What exit() leaves at most on a node's overflow list. */
 #define OVERFLOW_EXIT	64
 struct page *kstack_frame_alloc(int node, gfp_t gfp);
@@ -148,7 +153,7 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_l
 void kstack_pool_put(struct page **frame, unsigned int nr);
 void kstack_frame_recycle(struct page *page);
 void kstack_frame_retire(struct page *page);
-bool kstack_pool_wants(void);
+bool kstack_pool_below(enum kstack_mark mark);
 void kstack_free_poisoned(void);
 unsigned long kstack_overflow_nr(void);
 bool kstack_overflow_above(unsigned long nr);

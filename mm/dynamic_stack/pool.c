@@ -401,14 +401,18 @@ static bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
 }
 
 /**
- * kstack_pool_wants - is this CPU's pool below its low mark?
+ * kstack_pool_below - could this CPU's pool do with a whole stack's frames?
+ * @mark: below which mark
  *
  * Context: interrupts off.
- * Return: true if it is.
+ * Return: true if it is that low, and has the room.
  */
-bool kstack_pool_wants(void)
+bool kstack_pool_below(enum kstack_mark mark)
 {
-	return this_cpu_read(kstack_pool.nr) < READ_ONCE(kstack_pool_low);
+	unsigned int nr = this_cpu_read(kstack_pool.nr);
+
+	return nr + DSTACK_PAGES <= READ_ONCE(kstack_pool_high) &&
+	       (mark == KSTACK_MARK_HIGH || nr < READ_ONCE(kstack_pool_low));
 }
 
 static struct page *__kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
@@ -886,13 +890,22 @@ static struct kstack_pool *kstack_pool_short(unsigned int nr)
 /**
  * kstack_refill_sleeping - get what kstackd could not get without sleeping
  *
- * Context: a thread that nothing waits for; enters reclaim, may OOM-kill.
+ * Not by an OOM kill, as long as something may be freed without: what was killed
+ * may be about to end. After a second in which there was nothing at all, and while a
+ * CPU starves, there may be nobody else left who could ask for one.
+ *
+ * Context: kstack_collectd, which nothing waits for; enters reclaim, may OOM-kill.
  * Return: false if the page allocator gave up.
  */
 bool kstack_refill_sleeping(void)
 {
+	static unsigned long failing;
+	gfp_t gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL;
 	struct kstack_pool *pool;
 	struct page *page;
+
+	if (failing && time_after(jiffies, failing + HZ) && kstack_any_starved())
+		gfp = GFP_KERNEL;
 
 	/* Those in need first, then the reserve, then some more for each. */
 	while ((pool = kstack_pool_short(READ_ONCE(kstack_pool_low))) ||
@@ -900,9 +913,12 @@ bool kstack_refill_sleeping(void)
 	       (pool = kstack_pool_short(kstack_pool_target()))) {
 		int node = pool ? pool->node : numa_node_id();
 
-		page = kstack_should_fail() ? NULL : kstack_frame_alloc(node, GFP_KERNEL);
-		if (!page)
+		page = kstack_should_fail() ? NULL : kstack_frame_alloc(node, gfp);
+		if (!page) {
+			failing = failing ?: jiffies ?: 1;
 			return false;
+		}
+		failing = 0;
 		if (!pool)
 			kstack_list_add(&kstack_reserve, page);
 		else if (!kstack_pool_add(pool, page))

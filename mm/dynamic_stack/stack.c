@@ -34,12 +34,13 @@ static DEFINE_PER_CPU(long, dstack_cached_held);
 /* Stacks that wait for process context to be freed. */
 static LLIST_HEAD(dstack_dead);
 static void dstack_free_dead(struct work_struct *work);
-static DECLARE_WORK(dstack_dead_work, dstack_free_dead);
+static DECLARE_DELAYED_WORK(dstack_dead_work, dstack_free_dead);
 static struct workqueue_struct *dstack_wq __ro_after_init;
 
 static void dstack_kick_dead(struct irq_work *work)
 {
-	queue_work(dstack_wq, &dstack_dead_work);
+	/* A process of very many threads may be going: a tick's worth at a time. */
+	queue_delayed_work(dstack_wq, &dstack_dead_work, 1);
 }
 
 static struct irq_work dstack_dead_kick = IRQ_WORK_INIT_HARD(dstack_kick_dead);
@@ -269,26 +270,35 @@ static void dstack_strip(struct dynamic_stack *ds)
 	kstack_pool_put(frame, nr);
 }
 
+/* Not in an NMI, where a tracing program may have put the last reference. */
+static bool dstack_strip_for(enum kstack_mark mark, struct dynamic_stack *ds)
+{
+	unsigned long flags;
+	bool strip;
+
+	if (in_nmi())
+		return false;
+	local_irq_save(flags);
+	strip = kstack_pool_below(mark);
+	if (strip)
+		dstack_strip(ds);
+	local_irq_restore(flags);
+	return strip;
+}
+
 /*
  * Nobody runs on the stack any more, and nobody waits for its parked frames:
  * the collector can't get them. If frames are short here, they stay here. Else
- * the stack goes to the cache as it is, or is freed.
+ * the stack goes to the cache as it is. If that is full, the pool gets what it
+ * has room for, and process context the rest.
  */
 static void dstack_release(struct dynamic_stack *ds)
 {
-	unsigned long flags;
 	unsigned int i;
-	bool strip;
 
 	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
 
-	local_irq_save(flags);
-	/* A tracing program may put the last reference in an NMI. */
-	strip = kstack_pool_wants() && !in_nmi();
-	if (unlikely(strip))
-		dstack_strip(ds);
-	local_irq_restore(flags);
-	if (strip) {
+	if (unlikely(dstack_strip_for(KSTACK_MARK_LOW, ds))) {
 		dstack_destroy(ds);
 		return;
 	}
@@ -302,6 +312,7 @@ static void dstack_release(struct dynamic_stack *ds)
 			return;
 	}
 	this_cpu_sub(dstack_cached_held, dstack_held(ds));
+	dstack_strip_for(KSTACK_MARK_HIGH, ds);
 	dstack_destroy(ds);
 }
 

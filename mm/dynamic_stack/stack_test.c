@@ -151,14 +151,20 @@ static int exit_destroys(void *data)
 	struct dstack_iso *iso = &ctx->iso;
 	long frames = dstack_test_frames(), cached = dstack_cached_pages();
 	long pool = dstack_vm_event(NR_KSTACK_POOL), gauge = dstack_vm_event(NR_KSTACK_PARKED);
+	unsigned int nr = 0;
 
-	/* No room in the cache. */
+	/* No room in the cache, nor in the pool. */
 	cache_set(ctx->other, ctx->saved);
 	use_stack(ctx);
+	while (kstack_pool_below(KSTACK_MARK_HIGH) && nr < POOL_CAPACITY && ctx->stash[nr])
+		kstack_pool_put(&ctx->stash[nr++], 1);
 	dynamic_stack_free(ctx->tsk);
 	/* All wait for process context, and for nothing else: an NMI may be here. */
 	ISO_TRUE(iso, ds->page[1]);
 	/* All lower frames came from the pool, and the untouched one goes back. */
+	while (nr && kstack_pool_take(&ctx->stash[nr - 1], 1, DSTACK_LEVEL_ALL))
+		nr--;
+	ISO_EQ(iso, nr, 0);
 	dstack_salvage(ds);
 	ISO_TRUE(iso, !ds->page[1]);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED + 1);
@@ -183,10 +189,10 @@ static int exit_strips(void *data)
 	use_stack(ctx);
 	/* One is parked. */
 	dstack_park(ds, ds->base + PAGE_SIZE + 8);
-	while (!kstack_pool_wants() && kstack_pool_take(ctx->stash + nr, 1, DSTACK_LEVEL_ALL))
+	while (!kstack_pool_below(KSTACK_MARK_LOW) && kstack_pool_take(ctx->stash + nr, 1, DSTACK_LEVEL_ALL))
 		nr++;
 	pool = dstack_vm_event(NR_KSTACK_POOL);
-	ISO_TRUE(iso, kstack_pool_wants());
+	ISO_TRUE(iso, kstack_pool_below(KSTACK_MARK_LOW));
 	dynamic_stack_free(ctx->tsk);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool + DSTACK_PAGES);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
@@ -224,14 +230,20 @@ static void stack_exit_destroys(struct kunit *test)
 
 	for (i = 0; i < NR_CACHED; i++)
 		ctx->other[i] = stack_create(test);
+	for (i = 0; i < POOL_CAPACITY; i++) {
+		ctx->stash[i] = kstack_frame_alloc(NUMA_NO_NODE, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, ctx->stash[i]);
+	}
 	ctx->ds = ds;
 	/* To see what becomes of it. */
 	refcount_inc(&ds->ref);
 	dstack_isolated(test, exit_destroys, ctx);
 	ctx->tsk->dynamic_stack = given;
+	for (i = 0; i < POOL_CAPACITY; i++)
+		kstack_frame_free(ctx->stash[i]);
 
 	irq_work_sync(&dstack_dead_kick);
-	flush_work(&dstack_dead_work);
+	flush_delayed_work(&dstack_dead_work);
 	KUNIT_EXPECT_EQ(test, ds->mapped | ds->parked, 0);
 	for (i = 0; i < DSTACK_PAGES; i++)
 		KUNIT_EXPECT_NULL(test, ds->page[i]);

@@ -6,8 +6,6 @@
 # all memory, as fast as without the feature, and the OOM killer need not help.
 # Guest time is a count of instructions here, so that it doesn't matter how fast the
 # machine is. Boots with and without it take turns; what counts are the medians.
-# Watermarks are not boosted: that is done when movable pages come where stacks
-# were, and then the OOM killer acts before the watcher has a reason to.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
@@ -20,7 +18,6 @@ for boot in $(seq $boots); do
 			--log "$console" --icount 0 --smp 2 --mem 400M --append "dynamic_stack=$how ${APPEND:-}" \
 			--cmd "
 echo 1 >/proc/sys/vm/overcommit_memory
-echo 0 >/proc/sys/vm/watermark_boost_factor
 progress-kill watcher $rounds"
 	done
 done
