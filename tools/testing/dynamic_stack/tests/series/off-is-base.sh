@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
+# limit: 300
+# needs: own
+# beside: tests
 # With CONFIG_DYNAMIC_STACK=n, every object that the series touches has the same
 # code as in the base kernel, instruction by instruction.
 set -euo pipefail
@@ -21,8 +23,10 @@ objects=$(for f in $sources; do
 	esac
 done | sort -u)
 
-"$TOOLS/build-kernel" --name off --tree "$linux" --set CONFIG_DYNAMIC_STACK=n --set X86_MCE=y --set X86_FRED=y --config-only
-"$TOOLS/build-kernel" --name off-base --base --set X86_MCE=y --set X86_FRED=y --config-only
+if to_build "$@"; then
+	"$TOOLS/build-kernel" --name off --tree "$linux" --set CONFIG_DYNAMIC_STACK=n --set X86_MCE=y --set X86_FRED=y --config-only
+	"$TOOLS/build-kernel" --name off-base --base --set X86_MCE=y --set X86_FRED=y --config-only
+fi
 # Objects that this configuration has: the others can't be built on their own
 list=
 for o in $objects; do
@@ -39,8 +43,11 @@ for o in $objects; do
 		list="$list $o"
 	fi
 done
-"$TOOLS/build-kernel" --name off --tree "$linux" --no-config --targets "$list"
-"$TOOLS/build-kernel" --name off-base --base --no-config --targets "$list"
+if to_build "$@"; then
+	"$TOOLS/build-kernel" --name off --tree "$linux" --no-config --targets "$list"
+	"$TOOLS/build-kernel" --name off-base --base --no-config --targets "$list"
+fi
+built "$@"
 
 # shellcheck disable=SC2086 # words on purpose
 same_code 10 "$BUILD/kernel-off-base" "$BUILD/kernel-off" $list
