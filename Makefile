@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS
 export FORCE PATCH SIGNOFF BOCHS
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-fred check-configs android-selftest soak docs lint deb clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-fred check-configs android-selftest soak storm docs lint deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -60,6 +60,9 @@ android-selftest: setup ## android-ab through adb against a guest as the phone; 
 
 soak: setup branch ## long torture on the debug kernel, ends with a report (MINUTES=n, default 10)
 	@$(T)/soak $(or $(MINUTES),10)
+
+storm: setup ## a machine without memory, again and again, feature on and off (MINUTES=n for each kind of swap, default 30)
+	@$(T)/storm $(or $(MINUTES),30)
 
 docs: branch ## HTML of our pages in build/docs; no warning is allowed
 	@$(T)/setup docs

@@ -67,9 +67,8 @@ extern unsigned int dynamic_stack_promise;
  * @list: link in the collector's own lists
  * @vm: the stack's address range
  * @node_id: NUMA node of the top page
- * @lock: guards @task, @objcg, @charged
- * @objcg: whom the frames are charged to, NULL: nobody
- * @charged: number of frames charged to @objcg
+ * @lock: guards @task and @objcg
+ * @objcg: whom the whole stack is charged to, NULL: nobody
  * @ref: one for the owner or the stack cache, one while queued
  *
  * But for @task and @unused, the members up to @snap are written by the CPU
@@ -101,7 +100,6 @@ struct dynamic_stack {
 	int			node_id;
 	raw_spinlock_t		lock;
 	struct obj_cgroup	*objcg;
-	unsigned int		charged;
 	refcount_t		ref;
 };
 
@@ -125,10 +123,18 @@ static __always_inline bool dstack_complete(const struct dynamic_stack *ds)
 
 DECLARE_STATIC_KEY_FALSE(dynamic_stack_key);
 
+extern bool dynamic_stack_live;
+
 /* True once the feature is on; it never goes off again. */
 static __always_inline bool dynamic_stack_enabled(void)
 {
 	return static_branch_unlikely(&dynamic_stack_key);
+}
+
+/* For fork(): all of the kernel knows of managed stacks, not only this place. */
+static __always_inline bool dynamic_stack_may_alloc(void)
+{
+	return dynamic_stack_enabled() && READ_ONCE(dynamic_stack_live);
 }
 
 /*
@@ -189,10 +195,9 @@ static __always_inline bool dstack_ready(const struct dynamic_stack *ds)
 	       (ds->mapped == DSTACK_ALL || !this_cpu_read(kstack_fault_short));
 }
 
-static __always_inline void dynamic_stack_note_next(struct task_struct *next)
+static __always_inline void dynamic_stack_note_next(struct dynamic_stack *ds)
 {
-	if (dynamic_stack_enabled())
-		this_cpu_write(dynamic_stack_next, next->dynamic_stack);
+	this_cpu_write(dynamic_stack_next, ds);
 }
 #else
 static __always_inline bool dstack_ready(const struct dynamic_stack *ds)
@@ -200,13 +205,15 @@ static __always_inline bool dstack_ready(const struct dynamic_stack *ds)
 	return dstack_complete(ds);
 }
 
-static __always_inline void dynamic_stack_note_next(struct task_struct *next) { }
+static __always_inline void dynamic_stack_note_next(struct dynamic_stack *ds) { }
 #endif
 
 /*
- * The three steps of a switch, all the scheduler's: reserve the frames for the
- * task that was picked; map them right before switch_to() loads its stack
- * pointer; and look after the previous task's stack when the CPU has left it.
+ * The three steps of a switch: the scheduler reserves the frames for the task
+ * that it picked; they are mapped right before its stack pointer is loaded; and
+ * the previous task's stack is looked after when the CPU has left it. Where the
+ * architecture's switch is split, the last two are in its halves, otherwise
+ * around it.
  *
  * A task that runs again soon costs no more than the tests here: its stack is
  * still whole, and the collector has it on its list already.
@@ -218,24 +225,55 @@ static __always_inline bool dynamic_stack_reserve(struct task_struct *next)
 	       __dynamic_stack_reserve(next);
 }
 
-static __always_inline void dynamic_stack_map(struct task_struct *next)
+/* For those who get here only if the feature is on. */
+static __always_inline void dynamic_stack_first_half(struct task_struct *next)
 {
-	dynamic_stack_note_next(next);
-	if (dynamic_stack_managed(next) && unlikely(!dstack_complete(next->dynamic_stack)))
+	struct dynamic_stack *ds = next->dynamic_stack;
+
+	dynamic_stack_note_next(ds);
+	if (ds && unlikely(!dstack_complete(ds)))
 		__dynamic_stack_map(next);
 }
 
-static __always_inline void dynamic_stack_switched_out(struct task_struct *prev)
+/* Likewise. */
+static __always_inline void dynamic_stack_second_half(struct task_struct *prev)
 {
-	struct dynamic_stack *ds;
+	struct dynamic_stack *ds = prev->dynamic_stack;
 
-	if (!dynamic_stack_managed(prev))
+	if (!ds)
 		return;
-	ds = prev->dynamic_stack;
 	ds->last_out = jiffies;
 	if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SWITCH ||
 	    !ds->queued || !ds->task)
 		__dynamic_stack_switched_out(prev);
+}
+
+#ifdef CONFIG_DYNAMIC_STACK_SPLIT
+void arch_dynamic_stack_split(void);
+#else
+static inline void arch_dynamic_stack_split(void) { }
+#endif
+
+DECLARE_STATIC_KEY_FALSE(dynamic_stack_hooks_key);
+
+/* Are the two halves around the architecture's switch, not in it? */
+static __always_inline bool dynamic_stack_hooks(void)
+{
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_HOOKS))
+		return static_branch_unlikely(&dynamic_stack_hooks_key);
+	return !IS_ENABLED(CONFIG_DYNAMIC_STACK_SPLIT) && dynamic_stack_enabled();
+}
+
+static __always_inline void dynamic_stack_before_switch(struct task_struct *next)
+{
+	if (dynamic_stack_hooks())
+		dynamic_stack_first_half(next);
+}
+
+static __always_inline void dynamic_stack_after_switch(struct task_struct *prev)
+{
+	if (dynamic_stack_hooks())
+		dynamic_stack_second_half(prev);
 }
 
 bool dynamic_stack_privileged(struct task_struct *tsk);
@@ -248,10 +286,11 @@ void dynamic_stack_resched(int cpu);
 #else /* !CONFIG_DYNAMIC_STACK */
 
 static __always_inline bool dynamic_stack_enabled(void) { return false; }
+static __always_inline bool dynamic_stack_may_alloc(void) { return false; }
 static __always_inline bool dynamic_stack_managed(const struct task_struct *tsk) { return false; }
 static __always_inline bool dynamic_stack_reserve(struct task_struct *next) { return true; }
-static __always_inline void dynamic_stack_map(struct task_struct *next) { }
-static __always_inline void dynamic_stack_switched_out(struct task_struct *prev) { }
+static __always_inline void dynamic_stack_before_switch(struct task_struct *next) { }
+static __always_inline void dynamic_stack_after_switch(struct task_struct *prev) { }
 static inline int dynamic_stack_alloc(struct task_struct *tsk, int node) { return 0; }
 static inline void dynamic_stack_free(struct task_struct *tsk) { }
 static inline void dynamic_stack_exit_account(struct task_struct *tsk) { }

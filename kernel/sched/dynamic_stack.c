@@ -8,13 +8,21 @@
 #include "sched.h"
 #include "dynamic_stack.h"
 
-#ifdef CONFIG_SMP
 /*
- * Looks at no more fair tasks than this at a time: the runqueue lock is held.
- * Others come next time.
+ * Looks at no more tasks of a class than this at a time: the runqueue lock is
+ * held, and interrupts are off.
  */
 #define MAX_LOOK	32
-#endif
+
+/**
+ * struct look - the search for a task that can run
+ * @ask: a task that was refused frames may ask the pool for them
+ * @left: so many may still be looked at
+ */
+struct look {
+	bool	ask;
+	int	left;
+};
 
 static bool throttled(struct task_struct *tsk)
 {
@@ -28,51 +36,61 @@ static bool throttled(struct task_struct *tsk)
 /*
  * @tsk is in one of this CPU's queues. With core scheduling it must not run
  * beside a sibling's task with another cookie. A privileged one may use frames
- * that the starved task was refused. *@ask: one that does not get them is
- * enough; nearly all sleepers need the same number.
+ * that the starved task was refused; one that does not get them is enough, as
+ * nearly all sleepers need the same number.
  */
-static bool can_run(struct task_struct *tsk, bool *ask)
+static bool can_run(struct task_struct *tsk, struct look *look)
 {
+	look->left--;
 	if (!sched_cpu_cookie_match(task_rq(tsk), tsk))
 		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
-	if (!*ask || !dynamic_stack_privileged(tsk))
+	if (!look->ask || !dynamic_stack_privileged(tsk))
 		return false;
-	*ask = dynamic_stack_reserve(tsk);
-	return *ask;
+	look->ask = dynamic_stack_reserve(tsk);
+	return look->ask;
 }
 
-/* The deadline task with a whole stack that is due first. */
-static struct task_struct *whole_dl_task(struct rq *rq, bool *ask)
+/*
+ * The deadline task with a whole stack that is due first. Such tasks are shrunk
+ * only if they became so in their sleep: there are hardly any that can't run.
+ */
+static struct task_struct *whole_dl_task(struct rq *rq, struct look *look)
 {
-	struct rb_node *node;
+	struct rb_node *node = rb_first_cached(&rq->dl.root);
 
-	for (node = rb_first_cached(&rq->dl.root); node; node = rb_next(node)) {
+	for (look->left = MAX_LOOK; node && look->left > 0; node = rb_next(node)) {
 		struct sched_dl_entity *dl_se = rb_entry(node, struct sched_dl_entity, rb_node);
 		struct task_struct *tsk = container_of(dl_se, struct task_struct, dl);
 
-		if (!dl_se->dl_server && can_run(tsk, ask))
+		if (!dl_se->dl_server && can_run(tsk, look))
 			return tsk;
 	}
 	return NULL;
 }
 
 #ifndef CONFIG_RT_GROUP_SCHED
-static struct task_struct *whole_task_in(struct list_head *queue, bool *ask)
+static struct task_struct *whole_task_in(struct list_head *queue, struct look *look)
 {
 	struct task_struct *tsk;
 
 	list_for_each_entry(tsk, queue, rt.run_list) {
-		if (can_run(tsk, ask))
+		if (can_run(tsk, look))
 			return tsk;
+		if (look->left <= 0)
+			break;
 	}
 	return NULL;
 }
 #endif
 
-/* The best real-time task with a whole stack: an interrupt thread, say. */
-static struct task_struct *whole_rt_task(struct rq *rq, bool *ask)
+/*
+ * The best real-time task with a whole stack. Those that can't run are interrupt
+ * threads, which may use the pool's last frames and are served first; so that
+ * only a few are looked at costs no more than a delay.
+ */
+static struct task_struct *whole_rt_task(struct rq *rq, struct look *look)
 {
 #ifndef CONFIG_RT_GROUP_SCHED
 	struct rt_prio_array *array = &rq->rt.active;
@@ -84,16 +102,20 @@ static struct task_struct *whole_rt_task(struct rq *rq, bool *ask)
 	 * allocator's. Its owner is whole, and has kstackd's priority then.
 	 */
 	kstackd = dynamic_stack_refiller(cpu_of(rq));
+	look->left = MAX_LOOK;
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) && kstackd && rt_prio(kstackd->prio)) {
-		tsk = whole_task_in(array->queue + kstackd->prio, ask);
+		tsk = whole_task_in(array->queue + kstackd->prio, look);
 		if (tsk)
 			return tsk;
 	}
 
+	look->left = MAX_LOOK;
 	for_each_set_bit(prio, array->bitmap, MAX_RT_PRIO) {
-		tsk = whole_task_in(array->queue + prio, ask);
+		tsk = whole_task_in(array->queue + prio, look);
 		if (tsk)
 			return tsk;
+		if (look->left <= 0)
+			break;
 	}
 #endif
 	return NULL;
@@ -147,15 +169,15 @@ static struct task_struct *ready_collector(struct rq *rq)
  * Those that can't run are turned to the other end of the list, as in the load
  * balancer, or many of them would for ever hide those that can.
  */
-static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
+static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
 {
 	struct task_struct *tsk, *found = NULL;
 	LIST_HEAD(seen);
-	int look;
+	int nr;
 
-	for (look = 0; look < MAX_LOOK && !list_empty(&rq->cfs_tasks); look++) {
+	for (nr = 0; nr < MAX_LOOK && !list_empty(&rq->cfs_tasks); nr++) {
 		tsk = list_last_entry(&rq->cfs_tasks, struct task_struct, se.group_node);
-		if (fair_task_ready(tsk) && can_run(tsk, ask)) {
+		if (fair_task_ready(tsk) && can_run(tsk, look)) {
 			found = tsk;
 			break;
 		}
@@ -165,37 +187,77 @@ static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
 	return found;
 }
 #else
-static struct task_struct *whole_task_of(struct cfs_rq *cfs_rq, bool *ask)
-{
-	struct rb_node *node;
+/* Where the last search ended, so that many that can't run don't hide the rest. */
+static u64 looked_until;
 
-	for (node = rb_first_cached(&cfs_rq->tasks_timeline); node; node = rb_next(node)) {
+static struct rb_node *look_from(struct cfs_rq *cfs_rq)
+{
+	struct rb_node *node = cfs_rq->tasks_timeline.rb_root.rb_node, *from = NULL;
+
+	while (node) {
+		struct sched_entity *se = rb_entry(node, struct sched_entity, run_node);
+
+		if ((s64)(se->deadline - looked_until) > 0) {
+			from = node;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return from ?: rb_first_cached(&cfs_rq->tasks_timeline);
+}
+
+static struct task_struct *whole_task_of(struct cfs_rq *cfs_rq, struct look *look)
+{
+	struct rb_node *node = look_from(cfs_rq);
+
+	for (; node && look->left > 0; node = rb_next(node)) {
 		struct sched_entity *se = rb_entry(node, struct sched_entity, run_node);
 		struct task_struct *tsk = container_of(se, struct task_struct, se);
 
-		if (entity_is_task(se) && fair_task_ready(tsk) && can_run(tsk, ask))
+		looked_until = se->deadline;
+		if (!entity_is_task(se) || !fair_task_ready(tsk))
+			look->left--;
+		else if (can_run(tsk, look))
 			return tsk;
 	}
+	/* The end: from the beginning next time. */
+	if (!node)
+		looked_until = cfs_rq->min_vruntime - (1ULL << 62);
 	return NULL;
 }
 
-/* There is no list of all fair tasks here, but one of the queues that have any. */
-static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
+/*
+ * There is no list of all fair tasks here, but one of the queues that have any.
+ * The next search goes on with the queue in which this one ends.
+ */
+static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
 {
-	struct task_struct *tsk = NULL;
-
 #ifdef CONFIG_FAIR_GROUP_SCHED
+	static unsigned int queue;
 	struct cfs_rq *cfs_rq;
+	unsigned int i = 0;
 
+	look->left = MAX_LOOK;
 	list_for_each_entry(cfs_rq, &rq->leaf_cfs_rq_list, leaf_cfs_rq_list) {
-		tsk = whole_task_of(cfs_rq, ask);
+		struct task_struct *tsk;
+
+		if (i++ < queue)
+			continue;
+		tsk = whole_task_of(cfs_rq, look);
 		if (tsk)
-			break;
+			return tsk;
+		if (look->left <= 0) {
+			queue = i - 1;
+			return NULL;
+		}
 	}
+	queue = 0;
+	return NULL;
 #else
-	tsk = whole_task_of(&rq->cfs, ask);
+	look->left = MAX_LOOK;
+	return whole_task_of(&rq->cfs, look);
 #endif
-	return tsk;
 }
 #endif
 
@@ -217,8 +279,8 @@ static struct task_struct *whole_fair_task(struct rq *rq, bool *ask)
  */
 struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next)
 {
+	struct look look = { .ask = true };
 	struct task_struct *other;
-	bool ask = true;
 
 	next->dl_server = NULL;
 	next->sched_class->put_prev_task(rq, next, NULL);
@@ -232,8 +294,8 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 		smp_store_release(&rq->scx.pnt_seq, rq->scx.pnt_seq + 1);
 #endif
 
-	other = ready_refiller(rq) ?: whole_dl_task(rq, &ask) ?: whole_rt_task(rq, &ask) ?:
-		ready_collector(rq) ?: whole_fair_task(rq, &ask) ?: rq->idle;
+	other = ready_refiller(rq) ?: whole_dl_task(rq, &look) ?: whole_rt_task(rq, &look) ?:
+		ready_collector(rq) ?: whole_fair_task(rq, &look) ?: rq->idle;
 	other->sched_class->set_next_task(rq, other, true);
 	return other;
 }

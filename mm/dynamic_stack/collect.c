@@ -19,7 +19,7 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/mutex.h>
-#include <linux/sched/mm.h>
+#include <linux/sched/isolation.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/shrinker.h>
@@ -45,6 +45,22 @@ static unsigned int kstack_collect_sleep __read_mostly = 1000;
 /* Memory reclaim may ask for a shootdown this often. */
 #define COLLECT_SHRINK_INTERVAL	(HZ / 10)
 
+/*
+ * From whom reclaim takes: what slept for less will want it back soon, and would
+ * take it from the pools when they can least be filled.
+ */
+#define COLLECT_SHRINK_SLEEP_MS	1000U
+
+/* CPUs that starve may cause one this often, all of them together. */
+#define COLLECT_STARVED_INTERVAL	DIV_ROUND_UP(HZ, 50)
+
+/*
+ * Isolated CPUs are interrupted for no less than this, and no more often, unless
+ * memory is short: 2 MiB, a minute.
+ */
+#define COLLECT_ISOLATED_FRAMES	512
+#define COLLECT_ISOLATED_INTERVAL	(60 * HZ)
+
 /* Frames that stay on a node's overflow list for the next burst of forks. */
 #define OVERFLOW_KEEP		(4 * DSTACK_MAX_NEED)
 
@@ -59,13 +75,18 @@ static DEFINE_PER_CPU(struct llist_head, kstack_queued);
  */
 static DEFINE_MUTEX(collect_mutex);
 static LIST_HEAD(collect_active);
-/* How many the last pass left on it. */
-static unsigned int collect_nr_active;
+/*
+ * How many whole stacks of old sleepers the last pass left on it, because the
+ * collector takes nothing of its own accord.
+ */
+static unsigned int collect_nr_held;
 static unsigned int collect_patience;
+/* When the last shootdown was. */
+static unsigned long collect_flushed = INITIAL_JIFFIES;
 
 static struct task_struct *collectd;
 /* Set by those who want it to do something, and cleared when it does. */
-static bool collect_queued, collect_requested;
+static bool collect_queued, collect_requested, collect_pressed;
 /* The collector has nothing to wait for: the next one to queue wakes it up. */
 static bool collect_asleep;
 
@@ -156,6 +177,7 @@ struct collect_args {
 	struct dynamic_stack	*ds;
 	unsigned long		min_age;
 	bool			hold;		/* take nothing now */
+	unsigned int		held;		/* stacks that could be shrunk */
 	struct list_head	*frames;
 	unsigned int		nr;
 };
@@ -166,14 +188,26 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 	struct collect_args *args = data;
 	struct dynamic_stack *ds = args->ds;
 
-	if (!dstack_off_cpu(tsk) || args->hold ||
-	    time_before(jiffies, ds->last_out + args->min_age))
+	if (!dstack_off_cpu(tsk) || time_before(jiffies, ds->last_out + args->min_age))
+		return COLLECT_WAIT;
+
+	if (!dstack_may_shrink(tsk)) {
+		/* Woken up, it runs soon. Whole, it is queued again when it has run. */
+		if (ds->parked)
+			return COLLECT_WAIT;
+		ds->queued = false;
+		return COLLECT_DONE;
+	}
+
+	args->held += dstack_complete(ds);
+	if (args->hold)
 		return COLLECT_WAIT;
 
 	/* With "switch", it left the CPU when the policy was another. */
-	if (dstack_complete(ds) && dstack_may_shrink(tsk)) {
+	if (dstack_complete(ds)) {
 		if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_NEVER)
 			return COLLECT_WAIT;
+		dstack_check_locks(tsk);
 		dstack_park(ds, arch_dynamic_stack_sp(tsk));
 		trace_dynamic_stack_park(tsk, ds->mapped, ds->parked);
 	}
@@ -199,7 +233,8 @@ static int collect_take(struct task_struct *tsk, void *data)
 	struct dynamic_stack *ds = args->ds;
 	unsigned int i;
 
-	if (!dstack_off_cpu(tsk) || dstack_complete(ds))
+	/* Who was woken up meanwhile must not have to wait for what is still its own. */
+	if (!dstack_off_cpu(tsk) || dstack_complete(ds) || !dstack_may_shrink(tsk))
 		return COLLECT_WAIT;
 	if (ds->seq != ds->snap && !dstack_planted(IGNORE_SEQ))
 		return COLLECT_WAIT;
@@ -243,6 +278,8 @@ static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frame
 	struct page *page;
 
 	list_for_each_entry(page, frames, lru) {
+		if (PageHWPoison(page))
+			continue;
 		word = page_address(page);
 		end = word + PAGE_SIZE / sizeof(*word);
 		while (word < end && !*word)
@@ -302,10 +339,8 @@ static void collect_choose(struct collect_pass *pass)
 		/* There may be very many, and nobody waits for collect_mutex. */
 		cond_resched();
 		pass->visited++;
-		if (collect_too_early(ds, pass->args.min_age)) {
-			dstack_charge(ds);
+		if (collect_too_early(ds, pass->args.min_age))
 			continue;
-		}
 		tsk = dstack_get_task(ds, &orphan);
 		if (orphan)
 			list_move(&ds->list, &pass->done);
@@ -320,12 +355,31 @@ static void collect_choose(struct collect_pass *pass)
 			list_move(&ds->list, &pass->done);
 			break;
 		case COLLECT_WAIT:
-			/* It may stay active for long. */
-			dstack_charge(ds);
 			break;
 		}
 		dstack_put_task(tsk);
 	}
+}
+
+/* Is there a CPU that asked not to be interrupted? */
+static bool collect_isolated(void)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		if (cpu_is_isolated(cpu))
+			return true;
+	}
+	return false;
+}
+
+/* Nobody is in need. Are so many frames worth a shootdown? */
+static bool collect_enough(unsigned int nr)
+{
+	if (collect_isolated())
+		return nr >= COLLECT_ISOLATED_FRAMES &&
+		       time_after_eq(jiffies, collect_flushed + COLLECT_ISOLATED_INTERVAL);
+	return nr >= COLLECT_MIN_FRAMES || ++collect_patience >= COLLECT_PATIENCE;
 }
 
 /* Is it worth a shootdown? If not, wait for company. */
@@ -335,8 +389,7 @@ static bool collect_worthwhile(struct collect_pass *pass, bool now)
 
 	if (list_empty(&pass->take))
 		return false;
-	if (now || pass->args.nr >= COLLECT_MIN_FRAMES ||
-	    ++collect_patience >= COLLECT_PATIENCE) {
+	if (now || collect_enough(pass->args.nr)) {
 		collect_patience = 0;
 		return true;
 	}
@@ -356,6 +409,7 @@ static void collect_flush(void)
 	smp_mb();
 	if (!dstack_planted(NO_FLUSH))
 		flush_tlb_all();
+	collect_flushed = jiffies;
 	count_vm_event(KSTACK_SHOOTDOWN);
 	dstack_delay();
 }
@@ -391,10 +445,9 @@ static void collect_release(struct collect_pass *pass)
 {
 	struct dynamic_stack *ds, *next;
 
-	WRITE_ONCE(collect_nr_active, list_count_nodes(&collect_active));
+	WRITE_ONCE(collect_nr_held, pass->args.hold ? pass->args.held : 0);
 	list_for_each_entry_safe(ds, next, &pass->done, list) {
 		list_del(&ds->list);
-		dstack_charge(ds);
 		dstack_put(ds);
 	}
 }
@@ -413,23 +466,30 @@ static void collect_recycle(struct collect_pass *pass)
 	kstack_poke_collector();
 }
 
-/**
- * kstack_collect - take parked frames from sleeping tasks
- * @now: don't wait until tasks have slept long enough, or for enough frames
- *
- * The frames are cleared and given to the pools.
- *
- * Context: thread context, interrupts on. Sends IPIs, may be preempted, but
- * neither waits nor allocates: it also serves those who can't.
- * Return: number of frames taken. -EBUSY if another thread is at it.
- */
-long kstack_collect(bool now)
+static unsigned long collect_min_age(enum kstack_collect why)
+{
+	unsigned int ms = READ_ONCE(kstack_collect_sleep);
+
+	switch (why) {
+	case KSTACK_COLLECT_STARVED:
+		return 0;
+	case KSTACK_COLLECT_PRESSURE:
+		ms = min(ms, COLLECT_SHRINK_SLEEP_MS);
+		break;
+	case KSTACK_COLLECT_AGED:
+		break;
+	}
+	return msecs_to_jiffies(ms);
+}
+
+/* One pass, however early; see kstack_collect(). */
+long kstack_collect_once(enum kstack_collect why)
 {
 	struct collect_pass pass = {
 		.args = {
-			.min_age = now ? 0 : msecs_to_jiffies(READ_ONCE(kstack_collect_sleep)),
+			.min_age = collect_min_age(why),
 			/* Only descriptors that nobody owns any more. */
-			.hold = !now && !READ_ONCE(kstack_collect_period),
+			.hold = why == KSTACK_COLLECT_AGED && !READ_ONCE(kstack_collect_period),
 		},
 		.take = LIST_HEAD_INIT(pass.take),
 		.done = LIST_HEAD_INIT(pass.done),
@@ -441,7 +501,7 @@ long kstack_collect(bool now)
 
 	collect_gather();
 	collect_choose(&pass);
-	if (collect_worthwhile(&pass, now)) {
+	if (collect_worthwhile(&pass, why != KSTACK_COLLECT_AGED)) {
 		collect_flush();
 		collect_frames(&pass);
 	}
@@ -452,6 +512,35 @@ long kstack_collect(bool now)
 	if (pass.visited)
 		trace_dynamic_stack_collect(pass.visited, pass.stacks, pass.taken);
 	return pass.taken;
+}
+
+/**
+ * kstack_collect - take parked frames from sleeping tasks
+ * @why: decides how long tasks must have slept, and whether to wait for company.
+ *	Starved CPUs may do it each 20 ms, all of them together: each pass looks at
+ *	all sleepers, and interrupts all CPUs.
+ *
+ * The frames are cleared and given to the pools.
+ *
+ * Context: a kernel thread's, interrupts on: kstack_collectd's, a kstackd's, or
+ * that of one that reclaims memory. User threads don't come here, because the
+ * bandwidth controller may stop them for long, with collect_mutex held. Sends
+ * IPIs, may be preempted, but neither waits nor allocates.
+ * Return: number of frames taken. -EBUSY if another thread is at it, -EAGAIN if it
+ * is too early.
+ */
+long kstack_collect(enum kstack_collect why)
+{
+	static unsigned long last = INITIAL_JIFFIES - HZ;
+
+	if (why == KSTACK_COLLECT_STARVED) {
+		unsigned long was = READ_ONCE(last), now = jiffies;
+
+		if (time_before(now, was + COLLECT_STARVED_INTERVAL) ||
+		    cmpxchg(&last, was, now) != was)
+			return -EAGAIN;
+	}
+	return kstack_collect_once(why);
 }
 
 /**
@@ -505,6 +594,20 @@ static bool collect_idle(void)
 	return idle && !kstack_overflow_above(OVERFLOW_KEEP);
 }
 
+/* Overflown frames age at their own pace, however rarely stacks are looked at. */
+static unsigned long collect_timeout(unsigned int period)
+{
+	unsigned long timeout = msecs_to_jiffies(period);
+
+	return kstack_overflow_above(OVERFLOW_KEEP) ? min(timeout, OVERFLOW_AGE) : timeout;
+}
+
+/* Somebody can't wait until the period is over. */
+static bool collect_wanted(void)
+{
+	return READ_ONCE(collect_requested) || READ_ONCE(collect_pressed);
+}
+
 /*
  * Sleep for a period, or until there is something to do. An idle machine is
  * left alone: with nothing queued, there is no timeout.
@@ -521,9 +624,9 @@ static void collect_sleep(unsigned int period)
 		WRITE_ONCE(collect_asleep, false);
 
 	set_current_state(TASK_IDLE);
-	if (!READ_ONCE(collect_requested)) {
+	if (!collect_wanted()) {
 		if (!READ_ONCE(collect_asleep) && !READ_ONCE(collect_queued))
-			schedule_timeout(msecs_to_jiffies(period));
+			schedule_timeout(collect_timeout(period));
 		else if (!READ_ONCE(collect_queued))
 			schedule();
 	}
@@ -534,9 +637,27 @@ static void collect_sleep(unsigned int period)
 	if (!xchg(&collect_queued, false))
 		return;
 	set_current_state(TASK_IDLE);
-	if (!READ_ONCE(collect_requested))
-		schedule_timeout(msecs_to_jiffies(period));
+	if (!collect_wanted())
+		schedule_timeout(collect_timeout(period));
 	__set_current_state(TASK_RUNNING);
+}
+
+/* Frames that a shootdown may yield. Of a whole stack, one at least. */
+static unsigned long collect_estimate(void)
+{
+	return dstack_vm_event(NR_KSTACK_PARKED) + READ_ONCE(collect_nr_held);
+}
+
+/* Memory is short: a pass, unless there was one just now, or nothing to gain. */
+static long collect_pressure(void)
+{
+	static unsigned long last = INITIAL_JIFFIES - HZ;
+
+	if (collect_estimate() < COLLECT_MIN_FRAMES ||
+	    time_before(jiffies, READ_ONCE(last) + COLLECT_SHRINK_INTERVAL))
+		return 0;
+	WRITE_ONCE(last, jiffies);
+	return kstack_collect(KSTACK_COLLECT_PRESSURE);
 }
 
 static int kstack_collectd(void *unused)
@@ -556,8 +677,11 @@ static int kstack_collectd(void *unused)
 		/* Requests for memory may come more often. */
 		if (time_after_eq(jiffies, last + msecs_to_jiffies(period))) {
 			last = jiffies;
-			kstack_collect(false);
+			kstack_collect(KSTACK_COLLECT_AGED);
 		}
+		if (xchg(&collect_pressed, false))
+			collect_pressure();
+		kstack_free_poisoned();
 		/*
 		 * Waits for memory if it must. A CPU that starves meanwhile
 		 * runs the collector from its own kstackd.
@@ -570,16 +694,6 @@ static int kstack_collectd(void *unused)
 		}
 	}
 	return 0;
-}
-
-/* Frames that a shootdown may yield. Of a whole stack, one at least. */
-static unsigned long collect_estimate(void)
-{
-	unsigned long nr = dstack_vm_event(NR_KSTACK_PARKED);
-
-	if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SLEEP)
-		nr += READ_ONCE(collect_nr_active);
-	return nr;
 }
 
 /*
@@ -595,18 +709,16 @@ static unsigned long kstack_shrink_count(struct shrinker *shrink, struct shrink_
 
 static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_control *sc)
 {
-	static unsigned long last;
 	unsigned long freed = kstack_overflow_trim(0);
 
-	if (freed < sc->nr_to_scan && collect_estimate() >= COLLECT_MIN_FRAMES &&
-	    time_after(jiffies, READ_ONCE(last) + COLLECT_SHRINK_INTERVAL)) {
-		/* Whoever holds up the collector must not starve; drop_caches might. */
-		unsigned int flags = memalloc_noreclaim_save();
-
-		WRITE_ONCE(last, jiffies);
-		if (kstack_collect(true) > 0)
+	if (freed >= sc->nr_to_scan)
+		return freed;
+	if (current->flags & PF_KTHREAD) {
+		if (collect_pressure() > 0)
 			freed += kstack_overflow_trim(0);
-		memalloc_noreclaim_restore(flags);
+	} else if (collect_estimate() >= COLLECT_MIN_FRAMES) {
+		WRITE_ONCE(collect_pressed, true);
+		wake_up_process(collectd);
 	}
 	return freed ?: SHRINK_STOP;
 }

@@ -364,7 +364,7 @@ static void collect_now(struct kunit *test)
 
 	/* Too young, as everyone is. */
 	shootdowns = dstack_vm_event(KSTACK_SHOOTDOWN);
-	KUNIT_EXPECT_EQ(test, kstack_collect(false), 0);
+	KUNIT_EXPECT_EQ(test, kstack_collect_once(KSTACK_COLLECT_AGED), 0);
 	KUNIT_EXPECT_EQ(test, ds->parked, below);
 	KUNIT_EXPECT_EQ(test, dstack_vm_event(KSTACK_SHOOTDOWN), shootdowns);
 
@@ -374,7 +374,7 @@ static void collect_now(struct kunit *test)
 			KUNIT_EXPECT_GT(test, magic_words(page[i]), 0);
 	}
 	collected = dstack_vm_event(KSTACK_COLLECT);
-	took = kstack_collect(true);
+	took = kstack_collect_once(KSTACK_COLLECT_STARVED);
 	KUNIT_EXPECT_GE(test, took, hweight32(below));
 	KUNIT_EXPECT_EQ(test, dstack_vm_event(KSTACK_COLLECT), collected + took);
 	KUNIT_EXPECT_EQ(test, dstack_vm_event(KSTACK_SHOOTDOWN), shootdowns + 1);
@@ -394,6 +394,67 @@ static void collect_now(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ds->parked & below, below);
 }
 
+/* Reclaim takes nothing from those that slept for less than a second. */
+static void collect_for_reclaim(struct kunit *test)
+{
+	struct sleeper *s = sleeper(test);
+	unsigned int below = s->ds->parked;
+
+	/* However long "long" is: the suite has set it to an hour. */
+	s->ds->last_out = jiffies;
+	kstack_collect_once(KSTACK_COLLECT_PRESSURE);
+	KUNIT_EXPECT_EQ(test, s->ds->parked, below);
+	s->ds->last_out = jiffies - msecs_to_jiffies(COLLECT_SHRINK_SLEEP_MS) - 1;
+	KUNIT_EXPECT_GE(test, kstack_collect_once(KSTACK_COLLECT_PRESSURE), hweight32(below));
+	KUNIT_EXPECT_EQ(test, s->ds->parked, 0);
+}
+
+/* CPUs that starve share what shootdowns they may have. */
+static void collect_starved_rate(struct kunit *test)
+{
+	unsigned long end = jiffies + 10 * COLLECT_STARVED_INTERVAL;
+	unsigned int passes = 0;
+
+	while (time_before(jiffies, end)) {
+		passes += kstack_collect(KSTACK_COLLECT_STARVED) >= 0;
+		cpu_relax();
+		cond_resched();
+	}
+	KUNIT_EXPECT_GT(test, passes, 0);
+	KUNIT_EXPECT_LE(test, passes, 11);
+}
+
+/*
+ * One that was woken up keeps what is parked, between the halves of a pass, too.
+ * It can't run before the machine goes on.
+ */
+static int take_woken(void *data)
+{
+	struct take_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->args.ds;
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned int parked = ds->parked;
+
+	ISO_EQ(iso, task_call_func(ctx->tsk, collect_prepare, &ctx->args), COLLECT_TAKE);
+	wake_up_process(ctx->tsk);
+	ISO_EQ(iso, task_call_func(ctx->tsk, collect_take, &ctx->args), COLLECT_WAIT);
+	ISO_EQ(iso, task_call_func(ctx->tsk, collect_prepare, &ctx->args), COLLECT_WAIT);
+	ISO_EQ(iso, ds->parked, parked);
+	ISO_TRUE(iso, ds->queued);
+	return 0;
+}
+
+static void collect_woken(struct kunit *test)
+{
+	struct take_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+	struct sleeper *s = sleeper(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	ctx->tsk = s->tsk;
+	ctx->args.ds = s->ds;
+	dstack_isolated(test, take_woken, ctx);
+}
+
 static void collect_few(struct kunit *test)
 {
 	struct sleeper *s = sleeper(test);
@@ -401,14 +462,14 @@ static void collect_few(struct kunit *test)
 
 	KUNIT_ASSERT_LT(test, hweight32(below), COLLECT_MIN_FRAMES);
 	/* The passes are counted from the last shootdown on. */
-	KUNIT_ASSERT_GT(test, kstack_collect(true), 0);
+	KUNIT_ASSERT_GT(test, kstack_collect_once(KSTACK_COLLECT_STARVED), 0);
 	sleeper_run(test, s);
 	sleeper_age(s);
 	for (pass = 1; pass < COLLECT_PATIENCE; pass++) {
-		KUNIT_EXPECT_EQ(test, kstack_collect(false), 0);
+		KUNIT_EXPECT_EQ(test, kstack_collect_once(KSTACK_COLLECT_AGED), 0);
 		KUNIT_EXPECT_EQ(test, s->ds->parked, below);
 	}
-	KUNIT_EXPECT_EQ(test, kstack_collect(false), hweight32(below));
+	KUNIT_EXPECT_EQ(test, kstack_collect_once(KSTACK_COLLECT_AGED), hweight32(below));
 	KUNIT_EXPECT_EQ(test, s->ds->parked, 0);
 }
 
@@ -422,14 +483,14 @@ static void collect_many(struct kunit *test)
 		frames += hweight32(s[nr]->ds->parked);
 		nr++;
 	}
-	KUNIT_ASSERT_GT(test, kstack_collect(true), 0);
+	KUNIT_ASSERT_GT(test, kstack_collect_once(KSTACK_COLLECT_STARVED), 0);
 	frames = 0;
 	for (i = 0; i < nr; i++) {
 		sleeper_run(test, s[i]);
 		sleeper_age(s[i]);
 		frames += hweight32(s[i]->ds->parked);
 	}
-	KUNIT_EXPECT_EQ(test, kstack_collect(false), frames);
+	KUNIT_EXPECT_EQ(test, kstack_collect_once(KSTACK_COLLECT_AGED), frames);
 	for (i = 0; i < nr; i++)
 		KUNIT_EXPECT_EQ(test, s[i]->ds->parked, 0);
 }
@@ -451,7 +512,7 @@ static void collect_orphan(struct kunit *test)
 
 		sleeper_age(s);
 		WRITE_ONCE(kstack_collect_period, i ? 0 : period);
-		kstack_collect(!i);
+		kstack_collect_once(i ? KSTACK_COLLECT_AGED : KSTACK_COLLECT_STARVED);
 		WRITE_ONCE(kstack_collect_period, period);
 		KUNIT_EXPECT_FALSE(test, ds->queued);
 		KUNIT_EXPECT_EQ(test, refcount_read(&ds->ref), 1);
@@ -504,6 +565,9 @@ static struct kunit_case collect_cases[] = {
 	KUNIT_CASE(collect_age),
 	KUNIT_CASE(collect_policy_sleep),
 	KUNIT_CASE(collect_now),
+	KUNIT_CASE(collect_for_reclaim),
+	KUNIT_CASE(collect_starved_rate),
+	KUNIT_CASE(collect_woken),
 	KUNIT_CASE(collect_few),
 	KUNIT_CASE(collect_many),
 	KUNIT_CASE(collect_orphan),

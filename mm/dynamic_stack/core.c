@@ -29,6 +29,13 @@
 
 DEFINE_STATIC_KEY_FALSE(dynamic_stack_key);
 
+/*
+ * Code is patched in the order of addresses, and with CONFIG_PREEMPT a task may
+ * fork meanwhile: fork() must not create a stack of one page while the switch
+ * does not know yet that it has to map the rest.
+ */
+bool dynamic_stack_live __read_mostly;
+
 static bool dynamic_stack_wanted __initdata = IS_ENABLED(CONFIG_DYNAMIC_STACK_DEFAULT_ON);
 
 /* Not an early parameter: those are read before the boot configuration is. */
@@ -39,6 +46,25 @@ static int __init dynamic_stack_setup(char *str)
 	return 1;
 }
 __setup("dynamic_stack=", dynamic_stack_setup);
+
+#ifdef CONFIG_DYNAMIC_STACK_HOOKS
+DEFINE_STATIC_KEY_FALSE(dynamic_stack_hooks_key);
+
+static bool dynamic_stack_hooks_wanted;
+module_param_named(hooks, dynamic_stack_hooks_wanted, bool, 0444);
+#endif
+
+/* First of all: no switch may overlook a managed stack. */
+static void __init dynamic_stack_start_switch(void)
+{
+#ifdef CONFIG_DYNAMIC_STACK_HOOKS
+	if (dynamic_stack_hooks_wanted) {
+		static_branch_enable(&dynamic_stack_hooks_key);
+		return;
+	}
+#endif
+	arch_dynamic_stack_split();
+}
 
 unsigned int dynamic_stack_reclaim __read_mostly = DSTACK_RECLAIM_SLEEP;
 
@@ -98,7 +124,8 @@ unsigned long dstack_vm_event(enum vm_event_item item)
  * @tsk: a task
  *
  * Those may that memory reclaim, and so the refilling of the pool itself, may
- * have to wait for.
+ * have to wait for, and those that are about to give back what they have: a
+ * killed process must not need memory that only its end can free.
  *
  * Context: any; the runqueue lock keeps @tsk from running elsewhere.
  * Return: true if it may.
@@ -106,9 +133,9 @@ unsigned long dstack_vm_event(enum vm_event_item item)
 bool dynamic_stack_privileged(struct task_struct *tsk)
 {
 	/* Only the task writes them, preempted half-way at most: old or new. */
-	if (data_race(tsk->flags) & (PF_KTHREAD | PF_MEMALLOC))
+	if (data_race(tsk->flags) & (PF_KTHREAD | PF_MEMALLOC | PF_EXITING))
 		return true;
-	return tsk_is_oom_victim(tsk);
+	return fatal_signal_pending(tsk) || tsk_is_oom_victim(tsk);
 }
 
 /**
@@ -308,35 +335,66 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 		__count_vm_events(NR_KSTACK_PARKED, parked);
 }
 
+/*
+ * Only sleepers are shrunk, and of user tasks only those whose sleep may last as
+ * long as somebody likes: interruptible, stopped or traced ones. Nothing that the
+ * kernel can't do without may be held over such a sleep. A task that is queued
+ * was preempted or woken up, and may hold anything; one that sleeps
+ * uninterruptibly waits for the kernel, and may hold what memory reclaim needs.
+ * A kernel thread that has nothing to do sleeps in TASK_IDLE, or is parked.
+ *
+ * That it is freezable says nothing, as long as TASK_FREEZABLE_UNSAFE can be told
+ * from it in a kernel with lockdep only.
+ */
+static bool dstack_asleep(struct task_struct *tsk)
+{
+	unsigned int state = READ_ONCE(tsk->__state);
+
+	if (task_is_runnable(tsk))
+		return false;
+	/* It froze in its sleep, or by itself: then it is in the refrigerator. */
+	if (state & TASK_FROZEN)
+		state = READ_ONCE(tsk->saved_state) ?: TASK_INTERRUPTIBLE;
+	if (state & (TASK_INTERRUPTIBLE | __TASK_STOPPED | __TASK_TRACED))
+		return true;
+	return (tsk->flags & PF_KTHREAD) && (state & (TASK_NOLOAD | TASK_PARKED));
+}
+
+/* It asked not to wait for memory: real-time, or with memory that is locked. */
+static bool dstack_user_whole(struct task_struct *tsk)
+{
+	struct mm_struct *mm = tsk->mm;
+
+	if (rt_or_dl_task(tsk))
+		return true;
+	/* It sleeps, so its memory map stays; others may lock more of it now. */
+	return mm && (data_race(mm->locked_vm) || (data_race(mm->def_flags) & VM_LOCKED));
+}
+
 /**
  * dstack_may_shrink - may a task's stack be shrunk now?
  * @tsk: the task; its stack is managed
  *
- * A dying task gives its whole stack back soon. A task in direct reclaim, and
- * an OOM victim, must not have to wait for a frame. Neither must a task that
- * holds a lock which kstackd may wait for, or is the next to get it: on
- * PREEMPT_RT that is any spinlock. Its owner is preempted, or sleeps in the RCU
- * read side that comes with it.
+ * See dstack_asleep(). A dying task gives its whole stack back soon. A task in
+ * direct reclaim, one that must not enter file systems or block devices when it
+ * allocates because reclaim may wait for it, and one that is being killed, must
+ * not have to wait for a frame.
  *
  * Context: the task is off the CPU and can't start, or is being switched out.
  * Return: true if it may.
  */
 bool dstack_may_shrink(struct task_struct *tsk)
 {
-	unsigned int flags;
-
-	if (tsk->dynamic_stack->keep)
-		return false;
 	/* Only the task writes them, preempted half-way at most: old or new. */
-	flags = data_race(tsk->flags);
-	if (unlikely(flags & (PF_EXITING | PF_MEMALLOC)))
+	unsigned int flags = data_race(tsk->flags);
+
+	if (tsk->dynamic_stack->keep || !dstack_asleep(tsk))
 		return false;
-#ifdef CONFIG_PREEMPT_RT
-	if (task_is_runnable(tsk) || tsk->rcu_read_lock_nesting ||
-	    (READ_ONCE(tsk->__state) & (TASK_RTLOCK_WAIT | TASK_WAKING)))
+	if (flags & (PF_EXITING | PF_MEMALLOC | PF_MEMALLOC_NOFS | PF_MEMALLOC_NOIO))
 		return false;
-#endif
-	return (flags & PF_KTHREAD) || likely(!tsk_is_oom_victim(tsk));
+	if (flags & PF_KTHREAD)
+		return true;
+	return !dstack_user_whole(tsk) && !fatal_signal_pending(tsk) && !tsk_is_oom_victim(tsk);
 }
 
 /**
@@ -344,14 +402,17 @@ bool dstack_may_shrink(struct task_struct *tsk)
  * @prev: the task; its stack is managed, and there may be something to do
  *
  * Context: on the next task's stack; runqueue lock held, interrupts off.
- * @prev->on_cpu is still set, so that no other CPU can run it yet.
+ * @prev->on_cpu is still set, so that no other CPU can run it yet. If it was
+ * woken up a moment ago, its state may still be that of a sleeper: then it is
+ * parked, which does not take anything from it that was touched.
  */
 void __dynamic_stack_switched_out(struct task_struct *prev)
 {
 	struct dynamic_stack *ds = prev->dynamic_stack;
-	bool queue = false;
+	bool parks = READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SWITCH;
 
-	if (!dstack_may_shrink(prev))
+	/* Whole for good, or about to go. */
+	if (ds->keep || (prev->flags & PF_EXITING))
 		return;
 	/*
 	 * Only now, and not in fork(), may the collector find the task: before
@@ -364,27 +425,17 @@ void __dynamic_stack_switched_out(struct task_struct *prev)
 		raw_spin_unlock(&ds->lock);
 	}
 
-	switch (READ_ONCE(dynamic_stack_reclaim)) {
-	case DSTACK_RECLAIM_SWITCH:
+	if (parks && dstack_may_shrink(prev)) {
+		dstack_check_locks(prev);
 		if (dstack_planted(LATE_PARK))
 			dstack_park_late(ds, arch_dynamic_stack_sp(prev));
 		else
 			dstack_park(ds, arch_dynamic_stack_sp(prev));
-		queue = ds->parked;
 		trace_dynamic_stack_park(prev, ds->mapped, ds->parked);
-		break;
-	default:
-		/* With "never", for when another policy comes. */
-		queue = true;
-		break;
 	}
 
-	/*
-	 * The charge follows in process context. Not under ds->lock: what is
-	 * overlooked now is seen at the next switch.
-	 */
-	queue |= data_race(ds->objcg) && dstack_held(ds) != data_race(ds->charged);
-	if (queue && !ds->queued)
+	/* With "never", for when another policy comes. */
+	if ((!parks || ds->parked) && !ds->queued)
 		kstack_queue(ds);
 }
 
@@ -403,6 +454,8 @@ static int __init dynamic_stack_init(void)
 		return 0;
 	}
 
+	if (!dstack_proof_init())
+		return 0;
 	if (!kstack_fault_init()) {
 		pr_info("off: stacks of this size need page faults on a stack of their own\n");
 		return 0;
@@ -417,7 +470,9 @@ static int __init dynamic_stack_init(void)
 		return 0;
 	}
 
+	dynamic_stack_start_switch();
 	static_branch_enable(&dynamic_stack_key);
+	WRITE_ONCE(dynamic_stack_live, true);
 	pr_info("on: reclaim=%s, %lu pages per stack\n",
 		reclaim_names[dynamic_stack_reclaim], DSTACK_PAGES);
 	return 0;

@@ -234,7 +234,7 @@ static int complete_takes_nothing(void *data)
 	pool = dstack_vm_event(NR_KSTACK_POOL);
 	ISO_TRUE(iso, dynamic_stack_runnable(ctx->tsk));
 	ISO_TRUE(iso, dynamic_stack_reserve(ctx->tsk));
-	dynamic_stack_map(ctx->tsk);
+	dynamic_stack_first_half(ctx->tsk);
 	ISO_EQ(iso, ds->seq, seq);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool);
 	dstack_test_consistent(iso, ds);
@@ -448,7 +448,7 @@ static int seq_counts(void *data)
 		dstack_test_populate(iso, ctx->tsk);
 		ISO_EQ(iso, ds->seq, seq + i);
 		/* Nothing to map: the task was not parked. */
-		dynamic_stack_map(ctx->tsk);
+		dynamic_stack_first_half(ctx->tsk);
 		ISO_EQ(iso, ds->seq, seq + i);
 		if (i & 1)
 			set_accessed(ds, 0);
@@ -547,6 +547,15 @@ static int reserve_all_or_nothing(void *data)
 		tsk->signal->oom_mm = &init_mm;
 		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
 		tsk->signal->oom_mm = NULL;
+		tsk->flags = PF_EXITING;
+		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
+		tsk->flags = 0;
+		/* Killed, also by somebody who is not the OOM killer. */
+		sigaddset(&tsk->pending.signal, SIGKILL);
+		set_tsk_thread_flag(tsk, TIF_SIGPENDING);
+		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
+		clear_tsk_thread_flag(tsk, TIF_SIGPENDING);
+		sigemptyset(&tsk->pending.signal);
 	}
 	reserve_from(ctx, 3 * DSTACK_MAX_NEED, true);
 
@@ -575,39 +584,126 @@ static void core_reserve_all_or_nothing(struct kunit *test)
 
 static void core_may_shrink(struct kunit *test)
 {
+	static const unsigned int stays[] = {
+		PF_EXITING, PF_MEMALLOC, PF_MEMALLOC_NOFS, PF_MEMALLOC_NOIO,
+	};
 	struct task_struct *tsk = dstack_test_task(test);
+	struct mm_struct *mm = kunit_kzalloc(test, sizeof(*mm), GFP_KERNEL);
+	unsigned int i;
 
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	WRITE_ONCE(tsk->__state, TASK_INTERRUPTIBLE);
+	tsk->prio = DEFAULT_PRIO;
 	tsk->flags = 0;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
 	tsk->flags = PF_KTHREAD;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
-	tsk->flags = PF_MEMALLOC;
-	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
-	tsk->flags = PF_KTHREAD | PF_MEMALLOC;
-	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
-	tsk->flags = PF_EXITING;
-	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
-	tsk->flags = PF_KTHREAD | PF_EXITING;
-	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	for (i = 0; i < ARRAY_SIZE(stays); i++) {
+		tsk->flags = stays[i];
+		KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+		tsk->flags = PF_KTHREAD | stays[i];
+		KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	}
 
 	tsk->signal->oom_mm = &init_mm;
 	tsk->flags = 0;
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
 	tsk->flags = PF_KTHREAD;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
-
 	tsk->signal->oom_mm = NULL;
+
+	/* Real-time user tasks stay whole; interrupt threads don't. */
+	tsk->prio = MAX_RT_PRIO - 1;
+	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+	tsk->flags = 0;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	tsk->prio = -1;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	tsk->prio = DEFAULT_PRIO;
+
+	/* With memory that is locked, now or in future. */
+	tsk->mm = mm;
+	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+	mm->locked_vm = 1;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	mm->locked_vm = 0;
+	mm->def_flags = VM_LOCKED;
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	tsk->mm = NULL;
+
+	/* Killed. */
+	sigaddset(&tsk->pending.signal, SIGKILL);
+	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
+	set_tsk_thread_flag(tsk, TIF_SIGPENDING);
+	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+	clear_tsk_thread_flag(tsk, TIF_SIGPENDING);
+
 	tsk->dynamic_stack->keep = true;
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
-	tsk->flags = 0;
+	tsk->flags = PF_KTHREAD;
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
 	tsk->dynamic_stack->keep = false;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
 }
 
+/* Which sleeps let a stack be shrunk: a user task's, a kernel thread's. */
+static void core_asleep(struct kunit *test)
+{
+	static const struct {
+		unsigned int	state;
+		bool		user;
+		bool		kthread;
+	} sleep[] = {
+		{ TASK_RUNNING,						false, false },
+		{ TASK_INTERRUPTIBLE,					true,  true },
+		{ TASK_INTERRUPTIBLE | TASK_FREEZABLE,			true,  true },
+		{ TASK_UNINTERRUPTIBLE,					false, false },
+		{ TASK_KILLABLE,					false, false },
+		{ TASK_KILLABLE | TASK_FREEZABLE,			false, false },
+		{ TASK_KILLABLE | TASK_FREEZABLE_UNSAFE,		false, false },
+		{ TASK_IDLE,						false, true },
+		{ TASK_STOPPED,						true,  true },
+		{ TASK_TRACED,						true,  true },
+		{ TASK_FROZEN,						true,  true },
+		{ TASK_PARKED,						false, true },
+		{ TASK_RTLOCK_WAIT,					false, false },
+		{ TASK_WAKING,						false, false },
+		{ TASK_NEW,						false, false },
+		{ TASK_DEAD,						false, false },
+	};
+	struct task_struct *tsk = dstack_test_task(test);
+	unsigned int i;
+
+	tsk->prio = DEFAULT_PRIO;
+	for (i = 0; i < ARRAY_SIZE(sleep); i++) {
+		WRITE_ONCE(tsk->__state, sleep[i].state);
+		tsk->flags = 0;
+		KUNIT_EXPECT_EQ_MSG(test, dstack_may_shrink(tsk), sleep[i].user,
+				    "user, state %#x", sleep[i].state);
+		tsk->flags = PF_KTHREAD;
+		KUNIT_EXPECT_EQ_MSG(test, dstack_may_shrink(tsk), sleep[i].kthread,
+				    "kthread, state %#x", sleep[i].state);
+		/* About to sleep, but preempted before. */
+		tsk->on_rq = 1;
+		KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+		tsk->flags = 0;
+		KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
+		tsk->on_rq = 0;
+		if (sleep[i].state == TASK_RUNNING || sleep[i].state == TASK_FROZEN)
+			continue;
+		/* Frozen in that sleep. */
+		WRITE_ONCE(tsk->saved_state, sleep[i].state);
+		WRITE_ONCE(tsk->__state, TASK_FROZEN);
+		KUNIT_EXPECT_EQ(test, dstack_may_shrink(tsk), sleep[i].user);
+		tsk->flags = PF_KTHREAD;
+		KUNIT_EXPECT_EQ(test, dstack_may_shrink(tsk), sleep[i].kthread);
+		WRITE_ONCE(tsk->saved_state, TASK_RUNNING);
+	}
+}
+
 static int switched_out(void *data)
 {
-	static const unsigned int stays[] = { PF_EXITING, PF_MEMALLOC, PF_KTHREAD | PF_MEMALLOC };
+	static const unsigned int stays[] = { PF_MEMALLOC, PF_KTHREAD | PF_MEMALLOC, PF_EXITING };
 	unsigned int policy = dynamic_stack_reclaim, i;
 	struct core_ctx *ctx = data;
 	struct task_struct *tsk = ctx->tsk;
@@ -618,18 +714,31 @@ static int switched_out(void *data)
 	ds->queued = true;
 
 	dynamic_stack_reclaim = DSTACK_RECLAIM_SWITCH;
+	WRITE_ONCE(tsk->__state, TASK_INTERRUPTIBLE);
 	dstack_test_populate(iso, tsk);
-	for (i = 0; i < ARRAY_SIZE(stays); i++) {
-		tsk->flags = stays[i];
-		__dynamic_stack_switched_out(tsk);
-		ISO_TRUE(iso, dstack_complete(ds));
-		ISO_TRUE(iso, !ds->task);
-	}
 	tsk->flags = PF_KTHREAD;
 	ds->keep = true;
 	__dynamic_stack_switched_out(tsk);
 	ISO_TRUE(iso, dstack_complete(ds));
+	/* The collector does not hear of those that will never be shrunk. */
+	ISO_TRUE(iso, !ds->task);
 	ds->keep = false;
+	tsk->flags = PF_EXITING;
+	__dynamic_stack_switched_out(tsk);
+	ISO_TRUE(iso, dstack_complete(ds));
+	ISO_TRUE(iso, !ds->task);
+	for (i = 0; i < ARRAY_SIZE(stays); i++) {
+		tsk->flags = stays[i];
+		__dynamic_stack_switched_out(tsk);
+		ISO_TRUE(iso, dstack_complete(ds));
+	}
+	/* Preempted. */
+	tsk->flags = 0;
+	tsk->on_rq = 1;
+	__dynamic_stack_switched_out(tsk);
+	ISO_TRUE(iso, dstack_complete(ds));
+	tsk->on_rq = 0;
+	tsk->flags = PF_KTHREAD;
 
 	dynamic_stack_reclaim = DSTACK_RECLAIM_NEVER;
 	__dynamic_stack_switched_out(tsk);
@@ -641,7 +750,7 @@ static int switched_out(void *data)
 	dynamic_stack_reclaim = DSTACK_RECLAIM_SWITCH;
 	tsk->thread.sp = ds->base + 2 * PAGE_SIZE + 512;
 	ds->last_out = jiffies - HZ;
-	dynamic_stack_switched_out(tsk);
+	dynamic_stack_second_half(tsk);
 	ISO_EQ(iso, ds->mapped, DSTACK_ALL & ~(BIT(0) | BIT(1)));
 	ISO_TRUE(iso, ds->task == tsk);
 	ISO_EQ(iso, ds->last_out, jiffies);
@@ -670,6 +779,7 @@ static struct kunit_case core_cases[] = {
 	KUNIT_CASE(core_seq),
 	KUNIT_CASE(core_deepest),
 	KUNIT_CASE(core_may_shrink),
+	KUNIT_CASE(core_asleep),
 	KUNIT_CASE(core_switched_out),
 	{}
 };

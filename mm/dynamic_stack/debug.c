@@ -7,6 +7,7 @@
 #include <linux/highmem.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
+#include <linux/lockdep.h>
 #include <linux/moduleparam.h>
 #include <linux/percpu.h>
 
@@ -64,6 +65,43 @@ void dstack_check_clean(struct page *page)
 		  "stack frame %lx is not clean\n", page_to_pfn(page));
 }
 
+#ifdef CONFIG_PROVE_LOCKING
+/* Was a lock of this class ever taken by memory reclaim? */
+static bool lock_in_reclaim(struct lock_class *class)
+{
+	struct lock_list *entry;
+
+	list_for_each_entry_rcu(entry, &class->locks_before, entry) {
+		if (!strcmp(entry->class->name, "fs_reclaim"))
+			return true;
+	}
+	return false;
+}
+#endif
+
+/*
+ * That a sleep is interruptible does not prove that nothing is held over it that
+ * memory reclaim may wait for. Lockdep knows.
+ *
+ * The task is off the CPU, or was switched out just now, so that its held locks
+ * stay as they are. Interrupts are off, which serves as RCU's read side.
+ */
+void dstack_check_locks(struct task_struct *tsk)
+{
+#ifdef CONFIG_PROVE_LOCKING
+	int i;
+
+	for (i = 0; i < tsk->lockdep_depth; i++) {
+		struct held_lock *hlock = tsk->held_locks + i;
+		struct lock_class *class = READ_ONCE(hlock->instance->class_cache[0]);
+
+		WARN_ONCE(class && lock_in_reclaim(class),
+			  "%s is shrunk and holds %s, which reclaim may wait for\n",
+			  tsk->comm, class->name);
+	}
+#endif
+}
+
 /* What the switch must not do: park when another CPU may run the task. */
 struct late_park {
 	struct irq_work		work;
@@ -117,6 +155,20 @@ pte_t dstack_clear_torn(pte_t *ptep)
 		dstack_switch_delay();
 	set_pte(ptep, __pte(0));
 	return pte;
+}
+
+/*
+ * Behind the back of the proof that the Accessed flag can be trusted: which of
+ * its steps finds the flag, or the frame, wrong, and from which CPU on.
+ */
+static unsigned int dynamic_stack_proof_lie, dynamic_stack_proof_lie_cpu;
+module_param_named(proof_lie, dynamic_stack_proof_lie, uint, 0644);
+module_param_named(proof_lie_cpu, dynamic_stack_proof_lie_cpu, uint, 0644);
+
+bool dstack_proof_lie(enum dynamic_stack_proof step)
+{
+	return dynamic_stack_proof_lie == step &&
+	       raw_smp_processor_id() >= dynamic_stack_proof_lie_cpu;
 }
 
 /* dynamic_stack.empty_ms: for so long there is no frame for anyone. */

@@ -83,6 +83,20 @@ enum dynamic_stack_plant {
 	DSTACK_PLANT_STAY,		/* 20 what is no stack fault stays at level 1 */
 };
 
+/*
+ * The steps of the proof that the Accessed flag can be trusted, and the numbers of
+ * dynamic_stack.proof_lie=, which plants the failure of one.
+ */
+enum dynamic_stack_proof {
+	DSTACK_PROOF_READ = 1,
+	DSTACK_PROOF_WRITE,
+	DSTACK_PROOF_PUSH,
+	DSTACK_PROOF_IDLE,
+	DSTACK_PROOF_REUSE,
+	DSTACK_PROOF_RESTORE,
+	DSTACK_PROOF_FLUSH,
+};
+
 /* debug.c */
 #ifdef CONFIG_DYNAMIC_STACK_DEBUG
 extern unsigned long dynamic_stack_plant;
@@ -96,7 +110,9 @@ void dstack_switch_delay(void);
 void dstack_park_late(struct dynamic_stack *ds, unsigned long sp);
 void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i);
 pte_t dstack_clear_torn(pte_t *ptep);
+bool dstack_proof_lie(enum dynamic_stack_proof step);
 bool kstack_empty(void);
+void dstack_check_locks(struct task_struct *tsk);
 #else
 #define dstack_planted(bug)	(false)
 static inline void dstack_check_owner(struct dynamic_stack *ds, struct page *page) { }
@@ -107,7 +123,9 @@ static inline void dstack_switch_delay(void) { }
 static inline void dstack_park_late(struct dynamic_stack *ds, unsigned long sp) { }
 static inline void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i) { }
 static inline pte_t dstack_clear_torn(pte_t *ptep) { return *ptep; }
+static inline bool dstack_proof_lie(enum dynamic_stack_proof step) { return false; }
 static inline bool kstack_empty(void) { return false; }
+static inline void dstack_check_locks(struct task_struct *tsk) { }
 #endif
 
 /* core.c */
@@ -116,13 +134,22 @@ void dstack_map_pages(struct dynamic_stack *ds);
 bool dstack_may_shrink(struct task_struct *tsk);
 void dstack_park(struct dynamic_stack *ds, unsigned long sp);
 
+/* proof.c */
+bool dstack_proof_init(void);
+int dstack_proof_online(unsigned int cpu);
+
 /* pool.c */
 #define POOL_CAPACITY	256
+/* What exit() leaves at most on a node's overflow list. */
+#define OVERFLOW_EXIT	64
 struct page *kstack_frame_alloc(int node, gfp_t gfp);
 void kstack_frame_free(struct page *page);
 bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged);
 void kstack_pool_put(struct page **frame, unsigned int nr);
 void kstack_frame_recycle(struct page *page);
+void kstack_frame_retire(struct page *page);
+bool kstack_pool_wants(void);
+void kstack_free_poisoned(void);
 unsigned long kstack_overflow_nr(void);
 bool kstack_overflow_above(unsigned long nr);
 unsigned long kstack_overflow_trim(unsigned long keep);
@@ -150,16 +177,24 @@ static inline int dstack_fill(struct dynamic_stack *ds, unsigned int from) { ret
 #endif
 
 /* collect.c */
+
+/* What a pass of the collector is for. */
+enum kstack_collect {
+	KSTACK_COLLECT_AGED,		/* its own pace */
+	KSTACK_COLLECT_PRESSURE,	/* memory is short */
+	KSTACK_COLLECT_STARVED,		/* a CPU can't run what it should */
+};
+
 void kstack_queue(struct dynamic_stack *ds);
 void kstack_poke_collector(void);
-long kstack_collect(bool now);
+long kstack_collect(enum kstack_collect why);
+long kstack_collect_once(enum kstack_collect why);
 void kstack_wake_collector(void);
 int kstack_collect_init(void);
 
 /* stack.c */
 int dstack_stack_init(void);
 void dstack_put(struct dynamic_stack *ds);
-void dstack_charge(struct dynamic_stack *ds);
 unsigned long dstack_cached_pages(void);
 
 /*

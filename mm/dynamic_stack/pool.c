@@ -51,7 +51,7 @@ static unsigned int kstack_pool_high __read_mostly = 16 * DSTACK_MAX_NEED;
  * @retry: jiffies before which kstackd need not be kicked again
  * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
  * @online: @frame may be filled
- * @busy: so often kstackd found that another thread collects
+ * @busy: consecutive times kstackd found another thread collecting
  * @frame: the frames, last in, first out
  * @cpu: whose pool this is
  * @node: its NUMA node
@@ -93,6 +93,9 @@ struct kstack_list {
 };
 
 static struct kstack_list *kstack_overflow;	/* [nr_node_ids] */
+
+/* What was poisoned in a pool waits here for process context. */
+static struct kstack_list kstack_poisoned;
 
 /*
  * What kstackd falls back on when the page allocator has nothing: one full
@@ -172,7 +175,7 @@ static void kstack_list_add(struct kstack_list *list, struct page *page)
 	raw_spin_unlock_irqrestore(&list->lock, flags);
 }
 
-static struct page *kstack_list_del(struct kstack_list *list)
+static struct page *__kstack_list_del(struct kstack_list *list)
 {
 	struct page *page;
 	unsigned long flags;
@@ -190,6 +193,34 @@ static struct page *kstack_list_del(struct kstack_list *list)
 	}
 	raw_spin_unlock_irqrestore(&list->lock, flags);
 	return page;
+}
+
+/*
+ * Memory that has failed is found out at any time. The page allocator keeps such
+ * a frame to itself, so it gets it back.
+ *
+ * Context: any but NMI and runqueue lock held.
+ */
+static struct page *kstack_list_del(struct kstack_list *list)
+{
+	struct page *page;
+
+	while ((page = __kstack_list_del(list)) && unlikely(PageHWPoison(page)))
+		kstack_frame_free(page);
+	return page;
+}
+
+/**
+ * kstack_free_poisoned - give back the frames that were found poisoned in a switch
+ *
+ * Context: process context.
+ */
+void kstack_free_poisoned(void)
+{
+	struct page *page;
+
+	while ((page = __kstack_list_del(&kstack_poisoned)))
+		kstack_frame_free(page);
 }
 
 static void kstack_overflow_add(struct page *page)
@@ -213,6 +244,29 @@ static unsigned int kstack_pool_mark(void)
 	return min(READ_ONCE(kstack_pool_low), kstack_pool_target() - DSTACK_MAX_NEED);
 }
 
+/* Memory has failed in a pool. Keep the rest, and let the task wait for better. */
+static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **frame, unsigned int nr)
+{
+	unsigned int i, bad = 0;
+
+	for (i = 0; i < nr; i++)
+		bad += PageHWPoison(frame[i]);
+	if (likely(!bad))
+		return false;
+
+	while (nr--) {
+		if (PageHWPoison(frame[nr])) {
+			kstack_list_add(&kstack_poisoned, frame[nr]);
+			/* It was counted, and is now once more. */
+			__count_vm_events(NR_KSTACK_POOL, -1L);
+		} else {
+			pool->frame[pool->nr] = frame[nr];
+			WRITE_ONCE(pool->nr, pool->nr + 1);
+		}
+	}
+	return true;
+}
+
 /**
  * kstack_pool_take - take frames from this CPU's pool, all or nothing
  * @frame: where to put them
@@ -231,10 +285,10 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, bool privileged)
 	if (pool->nr >= nr + (privileged ? 0 : POOL_MIN) && !kstack_empty()) {
 		WRITE_ONCE(pool->nr, pool->nr - nr);
 		memcpy(frame, pool->frame + pool->nr, nr * sizeof(*frame));
-		taken = true;
-	} else {
-		WRITE_ONCE(pool->starved, true);
+		taken = !kstack_pool_poisoned(pool, frame, nr);
 	}
+	if (!taken)
+		WRITE_ONCE(pool->starved, true);
 	/* While it is kicked, kstackd looks again before it goes to sleep. */
 	if (!pool->kicked && (!taken || (pool->nr < kstack_pool_mark() &&
 					 time_after_eq(jiffies, pool->retry)))) {
@@ -276,7 +330,10 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 
 	raw_spin_lock(&pool->lock);
 	while (nr--) {
-		if (pool->nr < high && page_to_nid(frame[nr]) == pool->node) {
+		if (unlikely(PageHWPoison(frame[nr]))) {
+			kstack_list_add(&kstack_poisoned, frame[nr]);
+			poke = true;
+		} else if (pool->nr < high && page_to_nid(frame[nr]) == pool->node) {
 			pool->frame[pool->nr] = frame[nr];
 			WRITE_ONCE(pool->nr, pool->nr + 1);
 			added++;
@@ -328,8 +385,18 @@ static bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
 	return kstack_pool_add_some(pool, &page, 1);
 }
 
-/* Take one frame from a pool down to @keep, from thread context. */
-static struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
+/**
+ * kstack_pool_wants - is this CPU's pool below its low mark?
+ *
+ * Context: interrupts off.
+ * Return: true if it is.
+ */
+bool kstack_pool_wants(void)
+{
+	return this_cpu_read(kstack_pool.nr) < READ_ONCE(kstack_pool_low);
+}
+
+static struct page *__kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
 {
 	struct page *page = NULL;
 	unsigned long flags;
@@ -344,6 +411,16 @@ static struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
 		__count_vm_events(NR_KSTACK_POOL, -1L);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return page;
+}
+
+/* Take one frame from a pool down to @keep, from thread context. */
+static struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
+{
+	struct page *page;
+
+	while ((page = __kstack_pool_del(pool, keep)) && unlikely(PageHWPoison(page)))
+		kstack_frame_free(page);
 	return page;
 }
 
@@ -490,20 +567,24 @@ static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 	}
 
 	/* Sends IPIs, but allocates nothing and waits for no task. */
-	taken = kstack_collect(true);
+	taken = kstack_collect(KSTACK_COLLECT_STARVED);
 	if (taken > 0) {
 		page = kstack_find_frame(pool);
 		if (page)
 			return page;
 	}
 	/*
-	 * Another thread is at it, for all. As long as there are frames for those
-	 * that reclaim waits for, come back in a moment instead of using up the
-	 * memory that it depends on; but that thread may be slow.
+	 * Another thread is at it, for all, or was until a moment ago. As long as
+	 * there are frames for those that reclaim waits for, come back instead of
+	 * using up the memory that it depends on; but that thread may be slow, and
+	 * is waited for once, not for each frame.
 	 */
-	if (taken == -EBUSY && !privileged && ++pool->busy < POOL_MAX_BUSY)
+	if (taken != -EBUSY && taken != -EAGAIN)
+		pool->busy = 0;
+	else if (!privileged && pool->busy < POOL_MAX_BUSY) {
+		pool->busy++;
 		return NULL;
-	pool->busy = 0;
+	}
 
 	return kstack_last_resort(pool->node, privileged);
 }
@@ -617,6 +698,31 @@ bool dynamic_stack_cpu_starved(int cpu)
 	return dynamic_stack_enabled() && READ_ONCE(per_cpu(kstack_pool, cpu).starved);
 }
 
+/* To a CPU that can't run what it should. */
+static bool kstack_give_starved(struct page *page)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+
+		if (READ_ONCE(pool->starved) && kstack_pool_add(pool, page))
+			return true;
+	}
+	return false;
+}
+
+static bool kstack_any_starved(void)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		if (READ_ONCE(per_cpu(kstack_pool, cpu).starved))
+			return true;
+	}
+	return false;
+}
+
 /**
  * kstack_frame_recycle - give a frame to whoever needs it most
  * @page: the frame; it is cleared
@@ -628,17 +734,32 @@ bool dynamic_stack_cpu_starved(int cpu)
  */
 void kstack_frame_recycle(struct page *page)
 {
-	int cpu;
-
+	if (unlikely(PageHWPoison(page))) {
+		kstack_frame_free(page);
+		return;
+	}
 	if (!dstack_planted(NO_ZERO))
 		clear_highpage(page);
-	for_each_online_cpu(cpu) {
-		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+	if (!kstack_give_starved(page))
+		kstack_overflow_add(page);
+}
 
-		if (READ_ONCE(pool->starved) && kstack_pool_add(pool, page))
+/**
+ * kstack_frame_retire - a frame of a dead stack goes
+ * @page: the frame; need not be cleared
+ *
+ * To a CPU that starves: what it can't run may be what is to be killed next.
+ *
+ * Context: process context, interrupts on.
+ */
+void kstack_frame_retire(struct page *page)
+{
+	if (unlikely(kstack_any_starved()) && !PageHWPoison(page)) {
+		clear_highpage(page);
+		if (kstack_give_starved(page))
 			return;
 	}
-	kstack_overflow_add(page);
+	kstack_frame_free(page);
 }
 
 /* Number of frames on the overflow lists. */
@@ -840,8 +961,12 @@ static int kstack_cpu_dead(unsigned int cpu)
 	kstack_pool_set_online(pool, false);
 	WRITE_ONCE(pool->starved, false);
 	WRITE_ONCE(pool->kicked, false);
-	/* Resume must not fail for want of memory: keep what it needs. */
-	if (cpuhp_tasks_frozen && READ_ONCE(pool->nr) >= READ_ONCE(kstack_pool_low))
+	/*
+	 * At resume nobody can be killed for memory, and a CPU that does not come
+	 * back is lost. It has what it needs to come online, kstackd foremost; if
+	 * its pool has less than it should, that is filled then.
+	 */
+	if (cpuhp_tasks_frozen)
 		return 0;
 	kthread_stop(pool->kstackd);
 	pool->kstackd = NULL;
@@ -857,7 +982,15 @@ static int kstack_cpu_dead(unsigned int cpu)
  */
 static int kstack_cpu_online(unsigned int cpu)
 {
-	kthread_unpark(per_cpu(kstack_pool, cpu).kstackd);
+	struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+	int err = dstack_proof_online(cpu);
+
+	if (err)
+		return err;
+	raw_spin_lock_irq(&pool->lock);
+	WRITE_ONCE(pool->kicked, pool->nr < kstack_pool_mark());
+	raw_spin_unlock_irq(&pool->lock);
+	kthread_unpark(pool->kstackd);
 	return 0;
 }
 
@@ -934,6 +1067,7 @@ int __init kstack_pool_init(void)
 		return -ENOMEM;
 	for (node = 0; node < nr_node_ids; node++)
 		kstack_list_init(&kstack_overflow[node]);
+	kstack_list_init(&kstack_poisoned);
 	kstack_list_init(&kstack_reserve);
 
 	for_each_possible_cpu(cpu) {

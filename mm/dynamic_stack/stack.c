@@ -60,7 +60,7 @@ void dstack_put(struct dynamic_stack *ds)
 }
 
 #ifdef CONFIG_MEMCG
-/* memory.stat's kernel_stack; the node's KernelStack counts frames itself. */
+/* memory.stat's kernel_stack is what is charged; the node's counts frames itself. */
 static void dstack_memcg_stat(struct dynamic_stack *ds, struct obj_cgroup *objcg, int nr)
 {
 	struct pglist_data *pgdat = NODE_DATA(ds->node_id);
@@ -73,7 +73,13 @@ static void dstack_memcg_stat(struct dynamic_stack *ds, struct obj_cgroup *objcg
 	mod_node_page_state(pgdat, NR_KERNEL_STACK_KB, -kb);
 }
 
-/* At fork, for the first page. Fails at the limit, as for any other stack. */
+/*
+ * At fork, for the whole stack, whatever it holds now. The task may need all of
+ * it at any time, when nobody can be asked to wait or to reclaim: a charge that
+ * followed what it holds would have to be forced on a group at its limit whenever
+ * sleepers wake up. So a group can have as many threads as without the feature,
+ * and the memory that is saved is everybody's.
+ */
 static int dstack_charge_fork(struct dynamic_stack *ds)
 {
 	struct obj_cgroup *objcg;
@@ -84,7 +90,7 @@ static int dstack_charge_fork(struct dynamic_stack *ds)
 	objcg = get_obj_cgroup_from_current();
 	if (!objcg)
 		return 0;
-	err = obj_cgroup_charge(objcg, GFP_KERNEL, PAGE_SIZE);
+	err = obj_cgroup_charge(objcg, GFP_KERNEL, DSTACK_PROMISED * PAGE_SIZE);
 	if (err) {
 		obj_cgroup_put(objcg);
 		return err;
@@ -92,65 +98,13 @@ static int dstack_charge_fork(struct dynamic_stack *ds)
 	/* The collector may still have the stack from an earlier life. */
 	raw_spin_lock_irq(&ds->lock);
 	ds->objcg = objcg;
-	ds->charged = 1;
 	raw_spin_unlock_irq(&ds->lock);
-	dstack_memcg_stat(ds, objcg, 1);
+	dstack_memcg_stat(ds, objcg, DSTACK_PROMISED);
 	return 0;
 }
 
-/**
- * dstack_charge - let the memcg charge follow what a stack holds
- * @ds: the stack
- *
- * By force: the frames are in use already. If the number changes meanwhile,
- * the next switch sees a difference and queues the stack again.
- *
- * Context: thread context. Doesn't sleep.
- */
-void dstack_charge(struct dynamic_stack *ds)
-{
-	unsigned int held = dstack_held(ds), was;
-	struct obj_cgroup *objcg;
-	unsigned long flags;
-	bool done;
-
-	/* What is overlooked here is seen at the next switch, or pass. */
-	if (held == data_race(ds->charged) || !data_race(ds->objcg))
-		return;
-
-	raw_spin_lock_irqsave(&ds->lock, flags);
-	objcg = ds->objcg;
-	if (objcg)
-		obj_cgroup_get(objcg);
-	was = ds->charged;
-	raw_spin_unlock_irqrestore(&ds->lock, flags);
-	if (!objcg)
-		return;
-	if (held == was)
-		goto put;
-
-	if (held > was)
-		obj_cgroup_charge(objcg, GFP_NOWAIT | __GFP_NOFAIL, (held - was) * PAGE_SIZE);
-
-	/* Not if the task exited meanwhile, or the stack has another owner. */
-	raw_spin_lock_irqsave(&ds->lock, flags);
-	done = ds->objcg == objcg && ds->charged == was;
-	if (done)
-		ds->charged = held;
-	raw_spin_unlock_irqrestore(&ds->lock, flags);
-
-	if (done)
-		dstack_memcg_stat(ds, objcg, (int)held - (int)was);
-	if (done && held < was)
-		obj_cgroup_uncharge(objcg, (was - held) * PAGE_SIZE);
-	else if (!done && held > was)
-		obj_cgroup_uncharge(objcg, (held - was) * PAGE_SIZE);
-put:
-	obj_cgroup_put(objcg);
-}
 #else
 static int dstack_charge_fork(struct dynamic_stack *ds) { return 0; }
-void dstack_charge(struct dynamic_stack *ds) { }
 #endif
 
 /**
@@ -166,19 +120,16 @@ void dynamic_stack_exit_account(struct task_struct *tsk)
 #ifdef CONFIG_MEMCG
 	struct dynamic_stack *ds = tsk->dynamic_stack;
 	struct obj_cgroup *objcg;
-	unsigned int charged;
 
 	raw_spin_lock_irq(&ds->lock);
 	objcg = ds->objcg;
-	charged = ds->charged;
 	ds->objcg = NULL;
-	ds->charged = 0;
 	raw_spin_unlock_irq(&ds->lock);
 
 	if (!objcg)
 		return;
-	dstack_memcg_stat(ds, objcg, -(int)charged);
-	obj_cgroup_uncharge(objcg, charged * PAGE_SIZE);
+	dstack_memcg_stat(ds, objcg, -(int)DSTACK_PROMISED);
+	obj_cgroup_uncharge(objcg, DSTACK_PROMISED * PAGE_SIZE);
 	obj_cgroup_put(objcg);
 #endif
 }
@@ -243,6 +194,17 @@ put:
 }
 
 /*
+ * Process context frees the stack: a runqueue lock may be held here, as a
+ * tracing program may have put the last reference, and on PREEMPT_RT the page
+ * allocator's locks sleep.
+ */
+static void dstack_destroy(struct dynamic_stack *ds)
+{
+	if (llist_add(&ds->dead, &dstack_dead))
+		irq_work_queue(&dstack_dead_kick);
+}
+
+/*
  * A stack from the cache keeps its addresses, and the frames that it had. Those
  * that were touched are cleared, through the direct map: not all of them need
  * be mapped. One whose Accessed bit is clear was never written. The bit stays
@@ -251,6 +213,7 @@ put:
 static struct dynamic_stack *dstack_reuse(void)
 {
 	struct dynamic_stack *ds = NULL;
+	bool poisoned = false;
 	int i;
 
 	for (i = 0; i < NR_CACHED && !ds; i++)
@@ -259,6 +222,12 @@ static struct dynamic_stack *dstack_reuse(void)
 		return NULL;
 
 	this_cpu_sub(dstack_cached_held, dstack_held(ds));
+	for (i = 0; i < DSTACK_PAGES; i++)
+		poisoned |= ds->page[i] && PageHWPoison(ds->page[i]);
+	if (unlikely(poisoned)) {
+		dstack_destroy(ds);
+		return NULL;
+	}
 	count_vm_events(NR_KSTACK_PARKED, hweight32(ds->parked));
 	kasan_unpoison_range((void *)ds->base, THREAD_SIZE);
 	for (i = 0; i < DSTACK_PAGES; i++) {
@@ -273,25 +242,55 @@ static struct dynamic_stack *dstack_reuse(void)
 }
 
 /*
- * Process context frees the stack: a runqueue lock may be held here, as a
- * tracing program may have put the last reference, and on PREEMPT_RT the page
- * allocator's locks sleep.
+ * What a dead stack holds, to this CPU's pool: it is what the next task needs
+ * that is to be killed. As with vfree(), nobody uses these addresses, so it need
+ * not be flushed before; see dstack_free_dead().
  */
-static void dstack_destroy(struct dynamic_stack *ds)
+static void dstack_strip(struct dynamic_stack *ds)
 {
-	if (llist_add(&ds->dead, &dstack_dead))
-		irq_work_queue(&dstack_dead_kick);
+	struct page *frame[DSTACK_PAGES];
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < DSTACK_PAGES; i++) {
+		pte_t pte;
+
+		if (!ds->page[i])
+			continue;
+		dstack_check_owner(ds, ds->page[i]);
+		dstack_set_owner(NULL, ds->page[i]);
+		pte = arch_dynamic_stack_clear(ds->ptep + i);
+		if (((ds->parked & BIT(i)) || pte_young(pte)) && !PageHWPoison(ds->page[i]))
+			clear_highpage(ds->page[i]);
+		frame[nr++] = ds->page[i];
+		WRITE_ONCE(ds->page[i], NULL);
+	}
+	ds->mapped = 0;
+	ds->parked = 0;
+	kstack_pool_put(frame, nr);
 }
 
 /*
  * Nobody runs on the stack any more, and nobody waits for its parked frames:
- * the collector can't get them. It goes to the cache as it is, or is freed.
+ * the collector can't get them. If frames are short here, they stay here. Else
+ * the stack goes to the cache as it is, or is freed.
  */
 static void dstack_release(struct dynamic_stack *ds)
 {
+	unsigned long flags;
 	unsigned int i;
+	bool strip;
 
 	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
+
+	local_irq_save(flags);
+	strip = kstack_pool_wants();
+	if (unlikely(strip))
+		dstack_strip(ds);
+	local_irq_restore(flags);
+	if (strip) {
+		dstack_destroy(ds);
+		return;
+	}
 
 	/* As soon as it is in the cache, someone else may take it. */
 	this_cpu_add(dstack_cached_held, dstack_held(ds));
@@ -338,12 +337,12 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 	return 0;
 }
 
-/* What was not touched can serve the next switch. */
+/* What was not touched can serve the next switch, unless there is plenty. */
 static void dstack_salvage(struct dynamic_stack *ds)
 {
 	unsigned long flags;
 
-	if (!dstack_complete(ds))
+	if (!dstack_complete(ds) || kstack_overflow_above(OVERFLOW_EXIT))
 		return;
 	local_irq_save(flags);
 	dstack_park(ds, ds->base + THREAD_SIZE - 1);
@@ -370,7 +369,7 @@ static void dstack_free_dead(struct work_struct *work)
 			dstack_check_owner(ds, ds->page[i]);
 			dstack_set_owner(NULL, ds->page[i]);
 			arch_dynamic_stack_clear(ds->ptep + i);
-			kstack_frame_free(ds->page[i]);
+			kstack_frame_retire(ds->page[i]);
 			ds->page[i] = NULL;
 		}
 		ds->mapped = 0;
@@ -452,7 +451,6 @@ int dynamic_stack_keep(struct task_struct *tsk)
 		/* It runs, so it is complete, but for what comes by fault. */
 		tsk->dynamic_stack->keep = true;
 		err = dstack_fill(tsk->dynamic_stack, 0);
-		dstack_charge(tsk->dynamic_stack);
 		return err;
 	}
 
@@ -469,8 +467,6 @@ int dynamic_stack_keep(struct task_struct *tsk)
 	err = min(done, 0);
 	while (args.nr)
 		kstack_frame_free(args.frame[--args.nr]);
-	if (!err)
-		dstack_charge(tsk->dynamic_stack);
 	return err;
 }
 
@@ -509,7 +505,6 @@ int dynamic_stack_ensure(unsigned long bytes)
 	err = dstack_fill(ds, first);
 	if (err)
 		WRITE_ONCE(ds->ensured, 0);
-	dstack_charge(ds);
 	return err;
 }
 EXPORT_SYMBOL_GPL(dynamic_stack_ensure);

@@ -17,6 +17,7 @@ struct stack_ctx {
 	struct dynamic_stack	*ds;
 	struct dynamic_stack	*other[NR_CACHED];
 	struct dynamic_stack	*saved[NR_CACHED];
+	struct page		*stash[POOL_CAPACITY];
 };
 
 static struct dynamic_stack *stack_create(struct kunit *test)
@@ -168,6 +169,53 @@ static int exit_destroys(void *data)
 	return 0;
 }
 
+/* Frames are short here: all that a dead stack has goes to the pool. */
+static int exit_strips(void *data)
+{
+	struct dynamic_stack *none[NR_CACHED] = { }, *left[NR_CACHED];
+	struct stack_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	long frames = dstack_test_frames(), pool, gauge = dstack_vm_event(NR_KSTACK_PARKED);
+	unsigned int nr = 0, i;
+
+	cache_set(none, ctx->saved);
+	use_stack(ctx);
+	/* One is parked. */
+	dstack_park(ds, ds->base + PAGE_SIZE + 8);
+	while (!kstack_pool_wants() && kstack_pool_take(ctx->stash + nr, 1, true))
+		nr++;
+	pool = dstack_vm_event(NR_KSTACK_POOL);
+	ISO_TRUE(iso, kstack_pool_wants());
+	dynamic_stack_free(ctx->tsk);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool + DSTACK_PAGES);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
+	ISO_EQ(iso, dstack_held(ds), 0);
+	ISO_EQ(iso, ds->mapped | ds->parked, 0);
+	for (i = 0; i < DSTACK_PAGES; i++)
+		ISO_TRUE(iso, pte_none(ptep_get(ds->ptep + i)));
+	ISO_TRUE(iso, !this_cpu_read(dstack_cached[0]));
+	/* And they are clean. */
+	ISO_TRUE(iso, kstack_pool_take(ctx->stash + nr, DSTACK_PAGES, true));
+	for (i = 0; i < DSTACK_PAGES && !iso->what; i++)
+		ISO_TRUE(iso, !memchr_inv(page_address(ctx->stash[nr + i]), 0, PAGE_SIZE));
+	if (!iso->what)
+		kstack_pool_put(ctx->stash, nr + DSTACK_PAGES);
+	ISO_EQ(iso, dstack_test_frames(), frames);
+	cache_set(ctx->saved, left);
+	return 0;
+}
+
+static void stack_exit_strips(struct kunit *test)
+{
+	struct stack_ctx *ctx = stack_ctx(test);
+	struct dynamic_stack *given = ctx->ds;
+
+	ctx->ds = stack_create(test);
+	dstack_isolated(test, exit_strips, ctx);
+	ctx->tsk->dynamic_stack = given;
+}
+
 static void stack_exit_destroys(struct kunit *test)
 {
 	struct stack_ctx *ctx = stack_ctx(test);
@@ -304,33 +352,21 @@ static void objcg_release(struct percpu_ref *ref)
 	kfree_rcu(objcg, rcu);
 }
 
-static int charge_hold(void *data)
+/* The node's frames stay as many, whoever is charged for them. */
+static int charge_exit(void *data)
 {
 	struct stack_ctx *ctx = data;
 	struct dstack_iso *iso = &ctx->iso;
 	long frames = dstack_test_frames();
 
-	/* It moves from nobody's account to a memcg's: still as many frames. */
-	dstack_charge(ctx->ds);
-	ISO_EQ(iso, ctx->ds->charged, dstack_held(ctx->ds));
+	dstack_memcg_stat(ctx->ds, ctx->ds->objcg, DSTACK_PROMISED);
+	ISO_EQ(iso, dstack_test_frames(), frames);
+	dynamic_stack_exit_account(ctx->tsk);
+	ISO_EQ(iso, dstack_test_frames(), frames);
+	ISO_TRUE(iso, !ctx->ds->objcg);
+	dynamic_stack_exit_account(ctx->tsk);
 	ISO_EQ(iso, dstack_test_frames(), frames);
 	return 0;
-}
-
-static int charge_populate(void *data)
-{
-	struct stack_ctx *ctx = data;
-
-	dstack_test_populate(&ctx->iso, ctx->tsk);
-	return charge_hold(data);
-}
-
-static int charge_park(void *data)
-{
-	struct stack_ctx *ctx = data;
-
-	dstack_park(ctx->ds, ctx->ds->base + THREAD_SIZE - 64);
-	return charge_hold(data);
 }
 
 static void stack_charge(struct kunit *test)
@@ -351,21 +387,9 @@ static void stack_charge(struct kunit *test)
 		KUNIT_FAIL(test, "no memory");
 		return;
 	}
-	dstack_charge(ds);
-	KUNIT_EXPECT_EQ(test, ds->charged, 0);
-
 	obj_cgroup_get(objcg);
 	ds->objcg = objcg;
-	dstack_isolated(test, charge_hold, ctx);
-	KUNIT_EXPECT_EQ(test, ds->charged, 1);
-	dstack_isolated(test, charge_populate, ctx);
-	KUNIT_EXPECT_EQ(test, ds->charged, DSTACK_PAGES);
-	dstack_isolated(test, charge_park, ctx);
-	KUNIT_EXPECT_EQ(test, ds->charged, 1);
-
-	dynamic_stack_exit_account(ctx->tsk);
-	KUNIT_EXPECT_NULL(test, ds->objcg);
-	KUNIT_EXPECT_EQ(test, ds->charged, 0);
+	dstack_isolated(test, charge_exit, ctx);
 	percpu_ref_kill(&objcg->refcnt);
 }
 #endif
@@ -392,6 +416,7 @@ static struct kunit_case stack_cases[] = {
 	KUNIT_CASE(stack_fresh),
 	KUNIT_CASE(stack_cache_reuse),
 	KUNIT_CASE(stack_exit_destroys),
+	KUNIT_CASE(stack_exit_strips),
 	KUNIT_CASE(stack_keep),
 	KUNIT_CASE(stack_keep_all_or_nothing),
 #ifdef CONFIG_MEMCG

@@ -488,7 +488,7 @@ static int mc(unsigned int rounds, const u8 __user *user) { return -ENODEV; }
 static int collector(void *unused)
 {
 	while (!kthread_should_stop()) {
-		kstack_collect(true);
+		kstack_collect_once(KSTACK_COLLECT_STARVED);
 		usleep_range(1000, 2000);
 	}
 	return 0;

@@ -96,7 +96,7 @@ static void stale_work(struct work_struct *work)
 		if (i % 4)
 			udelay(get_random_u32_below(MAX_START_US));
 		probe_for(s->ds, PROBE_US);
-		kstack_collect(true);
+		kstack_collect_once(KSTACK_COLLECT_STARVED);
 		probe_for(s->ds, PROBE_US / 10);
 		complete(&s->next);
 	}
@@ -131,7 +131,9 @@ static ssize_t stale_write(struct file *file, const char __user *ubuf, size_t le
 		/* Or the reader, if it is slow, would never find the page. */
 		if (i % 2)
 			udelay(get_random_u32_below(MAX_START_US));
-		wait_for_completion(&s->next);
+		/* Only such sleepers are shrunk. After a signal, it ends unseen. */
+		if (wait_for_completion_interruptible(&s->next))
+			wait_for_completion(&s->next);
 	}
 	flush_work(&s->work);
 	mutex_unlock(&stale_mutex);

@@ -29,6 +29,27 @@ static __always_inline pte_t arch_dynamic_stack_clear(pte_t *ptep)
 	return native_make_pte(xchg(&ptep->pte, 0));
 }
 
+/* All of this CPU's TLB, as flush_tlb_all() does on each CPU. Not preemptible. */
+static inline void arch_dynamic_stack_flush_cpu(void)
+{
+	__flush_tlb_all();
+}
+
+/*
+ * Push @val below @top through the stack pointer, which is on another stack for
+ * two instructions. Interrupts are off, and NMI, #MC and #DB don't push there:
+ * they have their own stacks. An unwinder in one of them finds no stack it knows.
+ */
+static __always_inline void arch_dynamic_stack_push(unsigned long top, unsigned long val)
+{
+	/* Not popped, which would read. */
+	asm volatile("xchgq %%rsp, %[top]\n\t"
+		     "pushq %[val]\n\t"
+		     "leaq 8(%%rsp), %%rsp\n\t"
+		     "xchgq %%rsp, %[top]"
+		     : [top] "+r" (top) : [val] "r" (val) : "memory");
+}
+
 /* Where a task that is off the CPU has its stack pointer. */
 static __always_inline unsigned long arch_dynamic_stack_sp(struct task_struct *tsk)
 {

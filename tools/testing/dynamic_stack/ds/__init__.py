@@ -3,8 +3,8 @@
 The harness's programs. Each has an entry point of a few lines in the directory above,
 which calls main() of its module here:
 
-  check  bench  depth  demo  series  android-ab: android  vm: guest  mkinitramfs: initramfs
-  census.py: census  bochs.py: bochs
+  check  bench  depth  demo  series  storm  android-ab: android  vm: guest
+  mkinitramfs: initramfs  census.py: census  bochs.py: bochs
 
 What they share, lowest first; nothing calls upwards:
 

@@ -8,8 +8,12 @@ What do dynamic stacks cost?  The scheduler, fork and exit of one configuration:
   switch  patched, dynamic_stack=on dynamic_stack.reclaim=switch
   fault   "on", in a kernel with CONFIG_DYNAMIC_STACK_FAULT, which is not used
   growth  the same kernel, stacks only grow: dynamic_stack.populate=1 reclaim=never
+  hooks   "on", in a kernel with CONFIG_DYNAMIC_STACK_HOOKS: the steps of a switch are
+          around the architecture's, which is not split: dynamic_stack.hooks=1
+  hooks-switch  "switch" in that kernel
 
-These last two are not in the parts that count no instructions.
+These last four are not in the parts that count no instructions, and the last two only
+if they are named.
 
 Parts (BENCH=quick: ops and static; BENCH="ops latency": these):
 
@@ -53,7 +57,7 @@ SOURCE = tool("bench.d")
 
 ON = "dynamic_stack=on dynamic_stack.reclaim="
 # name, key in bench.json, which of KERNELS, command line
-STOCK, PATCHED, FAULT = range(3)
+STOCK, PATCHED, FAULT, HOOKS = range(4)
 VARIANTS = {
     "stock": ("stock", STOCK, ""),
     "off": ("patched_off", PATCHED, "dynamic_stack=off"),
@@ -61,17 +65,22 @@ VARIANTS = {
     "switch": ("patched_on_switch", PATCHED, ON + "switch"),
     "fault": ("patched_fault", FAULT, ON + "sleep"),
     "growth": ("growth_only", FAULT, ON + "never dynamic_stack.populate=1"),
+    "hooks": ("patched_hooks", HOOKS, ON + "sleep dynamic_stack.hooks=1"),
+    "hooks-switch": ("patched_hooks_switch", HOOKS, ON + "switch dynamic_stack.hooks=1"),
 }
 # Where instructions are counted, the configuration is configs/bench.config on
 # top of the guest's. With several processors, it is the guest's.
 # Names of the ratios to stock in bench.json
-RATIOS = {"off": "off", "on": "on", "switch": "on_switch", "fault": "fault", "growth": "growth"}
+RATIOS = {"off": "off", "on": "on", "switch": "on_switch", "fault": "fault", "growth": "growth",
+          "hooks": "hooks", "hooks-switch": "hooks_switch"}
 DEFAULT = (1000, 1000)
-KERNELS = {"guest": ("base", "guest", "guest-fault"), "bench": ("bench-base", "bench", "bench-fault")}
+KERNELS = {"guest": ("base", "guest", "guest-fault", "guest-hooks"),
+           "bench": ("bench-base", "bench", "bench-fault", "bench-hooks")}
 PARTS = ("ops", "fault", "depth", "static", "parallel", "latency", "scale", "idle", "day")
 QUICK = ("ops", "static")
 
-COLOUR = {"off": plot.GREY, "on": plot.BLUE, "switch": plot.RED, "fault": plot.SKY, "growth": plot.PINK}
+COLOUR = {"off": plot.GREY, "on": plot.BLUE, "switch": plot.RED, "fault": plot.SKY, "growth": plot.PINK,
+          "hooks": plot.GREEN, "hooks-switch": plot.YELLOW}
 
 # Nothing random, and no string instructions: one of these counts once for each
 # byte, so that a cleared page would cost 4096 or 700, as the compiler liked.
@@ -221,7 +230,7 @@ class Bench:
         return "guest" if several else self.o.config
 
     def variants(self, part):
-        return [v for v in self.o.variants if VARIANTS[v][1] != FAULT or self.config(part) == "bench"]
+        return [v for v in self.o.variants if VARIANTS[v][1] < FAULT or self.config(part) == "bench"]
 
     def boot(self, variant, label, cmd, *args, timeout=600, append=""):
         self.boots += 1
@@ -966,13 +975,17 @@ def main():
         for config in sorted({b.config(part) for part in o.parts}):
             more = [] if config == "guest" else ["--config", config]
             for i, name in enumerate(KERNELS[config]):
-                if i != FAULT:
+                if i < FAULT:
                     step("build-kernel", "--name", name, *more, *([] if i else ["--base"]))
+                elif i == HOOKS:
+                    if config == "bench" and any(VARIANTS[v][1] == HOOKS for v in o.variants or ()):
+                        step("build-kernel", "--name", name, *more, "--set", "CONFIG_DYNAMIC_STACK_HOOKS=y")
                 elif config == "bench" and (not o.variants or {"fault", "growth"} & set(o.variants)):
                     step("build-kernel", "--name", name, *more, "--set", "CONFIG_DYNAMIC_STACK_FAULT=y")
         step("mkinitramfs")
     if not o.variants:
-        o.variants = [v for v in VARIANTS if VARIANTS[v][1] != FAULT or has_fault_path(o.config)]
+        o.variants = [v for v in VARIANTS if VARIANTS[v][1] < FAULT or
+                      VARIANTS[v][1] == FAULT and has_fault_path(o.config)]
     elif any(VARIANTS[v][1] == FAULT for v in o.variants) and not has_fault_path(o.config):
         raise Error("fault and growth need a kernel with CONFIG_DYNAMIC_STACK_FAULT: leave these variants out, or let bench build")
     for path in {image(v, b.config(part)) for part in o.parts for v in b.variants(part)}:

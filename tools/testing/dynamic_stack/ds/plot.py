@@ -10,7 +10,7 @@ from .ui import note
 
 # Told apart also by those who don't see red and green alike
 GREY, GREEN, ORANGE, SKY = "#888888", "#009e73", "#e69f00", "#56b4e9"
-BLUE, RED, PINK = "#0072b2", "#d55e00", "#cc79a7"
+BLUE, RED, PINK, YELLOW = "#0072b2", "#d55e00", "#cc79a7", "#f0e442"
 SERIES = (GREY, GREEN, ORANGE, SKY, BLUE, RED, PINK)
 
 

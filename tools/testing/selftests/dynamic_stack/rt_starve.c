@@ -103,7 +103,7 @@ static void pin(pid_t pid, int cpu)
 		ksft_print_msg("sched_setaffinity: %s\n", strerror(errno));
 }
 
-static int set_policy(int policy, int prio)
+static int set_policy(pid_t pid, int policy, int prio)
 {
 	struct {
 		uint32_t size, policy;
@@ -120,7 +120,7 @@ static int set_policy(int policy, int prio)
 	} else {
 		attr.priority = prio;
 	}
-	return syscall(SYS_sched_setattr, 0, &attr, 0) ? -errno : 0;
+	return syscall(SYS_sched_setattr, pid, &attr, 0) ? -errno : 0;
 }
 
 static void fail_refills(const char *times)
@@ -322,7 +322,10 @@ static bool few(const struct part *part)
 	return part->eat && part->free && part->policy == SCHED_FIFO;
 }
 
-/* Asleep with data on its stack when the frames run out. */
+/*
+ * Asleep with data on its stack when the frames run out. It is an ordinary task
+ * when it goes to sleep, and shrunk; those of other classes keep their stacks.
+ */
 static void rt_sleeper(const struct part *part, int id, int cpu)
 {
 	bool failed = false;
@@ -332,8 +335,6 @@ static void rt_sleeper(const struct part *part, int id, int cpu)
 	cookie(part);
 	if (!part->free)
 		pin(0, cpu);
-	if (set_policy(part->policy, few(part) ? 99 - id : 99))
-		rt_done(true);
 	if (part->eat) {
 		snprintf(cmd, sizeof(cmd), "sleep %d %lld", few(part) ? 3000 : 6000,
 			 shared->t0 - now_ms());
@@ -354,7 +355,7 @@ static void hog(const struct part *part, int cpu)
 
 	cookie(part);
 	pin(0, cpu);
-	if (set_policy(SCHED_FIFO, part->hog_prio))
+	if (set_policy(0, SCHED_FIFO, part->hog_prio))
 		rt_done(true);
 	if (part->eat) {
 		sleep_until(shared->t0);
@@ -387,7 +388,8 @@ static int start(void)
 
 static void run_part(const struct part *part)
 {
-	int i, cpu, status, go[2], eaters = 0, failed = 0, lost = 0;
+	int i, cpu, status, go[2], eaters = 0, failed = 0, lost = 0, nr = 0;
+	pid_t pids[MAX_TASKS];
 	/* Without eaters each CPU's pool is what must be used up. */
 	int sleepers = part->eat ? 6 : 40, cpus = nr_cpus, hogs = part->eat ? 2 : 1;
 	long put_off = vmstat("kstack_starved");
@@ -434,10 +436,12 @@ static void run_part(const struct part *part)
 			}
 		}
 		for (i = 0; i < sleepers; i++) {
-			if (!start()) {
+			pids[nr] = start();
+			if (!pids[nr]) {
 				close(go[1]);
 				rt_sleeper(part, i, cpu);
 			}
+			nr++;
 		}
 	}
 	trace(true);
@@ -445,6 +449,10 @@ static void run_part(const struct part *part)
 		ksft_print_msg("%s: this machine is too slow, the times are not right\n",
 			       part->name);
 	sleep_until(shared->t0 - 400);
+	for (i = 0; i < nr; i++) {
+		if (set_policy(pids[i], part->policy, few(part) ? 99 - i : 99))
+			failed++;
+	}
 	/* What overflowed when all these tasks blocked would last for long. */
 	if (part->eat)
 		write_file("/proc/sys/vm/drop_caches", "2");
@@ -567,7 +575,7 @@ static void run_disturbed(void)
 		sleep_ms(10);
 	sleep_ms(700);
 	pin(0, 0);
-	set_policy(SCHED_FIFO, 99);
+	set_policy(0, SCHED_FIFO, 99);
 	/* From here on who runs keeps its frames: this task. */
 	write_file(RECLAIM, "never");
 	sleep_ms(20);

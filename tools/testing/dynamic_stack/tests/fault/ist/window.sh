@@ -4,7 +4,9 @@
 # needs: fault
 # A task wakes up with its stack pointer near a missing page, so that the switch
 # faults on its stack while the CPU's current task is still the previous one.
-# Without a look at the next task's stack (planted), the kernel dies of that.
+# Without a look at the next task's stack (planted), the kernel dies of that. So
+# it is where the switch is not split: with the split, what goes deep in it is done
+# before the stack pointer is loaded, or after current has been written.
 set -euo pipefail
 . "$(dirname "$0")/../../fault.sh"
 
@@ -17,8 +19,10 @@ cat $f
 n=$(sed -n "s/.* window \([0-9]*\).*/\1/p" /sys/kernel/debug/dynamic_stack/pools | awk "{ n += \$1 } END { print n }")
 echo "@@ window $n"
 '
-guest 0 plain 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "$window"
+guest 0 split 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "$window"
+split=$(result window)
+guest 0 plain 'dynamic_stack.hooks=1 dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "$window"
 n=$(result window)
 [ "$n" -gt 0 ] || fail "no fault came before the CPU knew its task"
-guest 2 planted 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "echo $((1 << 17)) >\$p/plant; $window"
-echo "note: $n faults before the CPU knew its task; without the look: $(grep -m1 -oE 'BUG: .*|Oops: .*|Kernel panic.*' "$CONSOLE")"
+guest 2 planted 'dynamic_stack.hooks=1 dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "echo $((1 << 17)) >\$p/plant; $window"
+echo "note: $n faults before the CPU knew its task, $split with the split; without the look: $(grep -m1 -oE 'BUG: .*|Oops: .*|Kernel panic.*' "$CONSOLE")"

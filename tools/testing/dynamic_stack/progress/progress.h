@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the programs of the tests progress/... share. */
+#ifndef DYNAMIC_STACK_PROGRESS_H
+#define DYNAMIC_STACK_PROGRESS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define STACKS		"/sys/kernel/debug/dynamic_stack/stacks"
+#define TESTFILE	"/sys/kernel/debug/dynamic_stack_test"
+#define CGROUP		"/sys/fs/cgroup/"
+
+static inline long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+static inline void sleep_ms(unsigned int ms)
+{
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+static inline void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	printf("@@ ");
+	vprintf(fmt, args);
+	printf("\n");
+	va_end(args);
+	exit(1);
+}
+
+/* 0, or -errno */
+static inline int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static inline void must_write(const char *path, const char *text)
+{
+	int err = write_file(path, text);
+
+	if (err)
+		die("%s: %s", path, strerror(-err));
+}
+
+/* Number behind "key " in a file of lines, or the file's only number; or -1. */
+static inline long read_key(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "r");
+	size_t len = strlen(key);
+	char line[512];
+	long val = -1;
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		if (!len || (!strncmp(line, key, len) && strchr(" :\t", line[len]))) {
+			val = strtol(line + len + !!len, NULL, 0);
+			break;
+		}
+	}
+	fclose(f);
+	return val;
+}
+
+static inline long vmstat(const char *key)
+{
+	return read_key("/proc/vmstat", key);
+}
+
+/*
+ * A thread that takes no memory but the kernel's for it: it makes two system
+ * calls again and again, and uses no stack in user space. Return: tid, or -errno.
+ */
+struct raw_call {
+	long	nr;
+	long	arg[4];
+};
+
+static inline long raw_thread(struct raw_call call[2])
+{
+	const long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+			   CLONE_SYSVSEM;
+	long ret = SYS_clone;
+
+	asm volatile("syscall\n\t"
+		     "test %%rax, %%rax\n\t"
+		     "jnz 2f\n"
+		     "1:\n\t"
+		     ".irp off, 0, 40\n\t"
+		     "mov \\off + 0(%%rbx), %%rax\n\t"
+		     "mov \\off + 8(%%rbx), %%rdi\n\t"
+		     "mov \\off + 16(%%rbx), %%rsi\n\t"
+		     "mov \\off + 24(%%rbx), %%rdx\n\t"
+		     "mov \\off + 32(%%rbx), %%r10\n\t"
+		     "syscall\n\t"
+		     ".endr\n\t"
+		     "jmp 1b\n"
+		     "2:"
+		     : "+a" (ret)
+		     : "D" (flags), "S" (0L), "d" (0L), "b" (call)
+		     : "rcx", "r8", "r10", "r11", "memory");
+	return ret;
+}
+
+static inline void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("CPU %d: %s", cpu, strerror(errno));
+}
+
+/* Pages that a task holds; -1 if there is no such managed task. */
+static inline int held_pages(pid_t tid)
+{
+	FILE *f = fopen(STACKS, "r");
+	int pid, held, found = -1;
+	char line[256];
+
+	if (!f)
+		return -1;
+	while (found < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%d %d", &pid, &held) == 2 && pid == tid)
+			found = held;
+	}
+	fclose(f);
+	return found;
+}
+
+/* How many tasks with this name hold so few pages; *@all: how many there are. */
+static inline int count_shrunk(const char *comm, int pages, int *all, long *sum)
+{
+	FILE *f = fopen(STACKS, "r");
+	char line[256], map[64], name[64];
+	long depth, deepest;
+	int pid, held, nr = 0;
+
+	*all = 0;
+	*sum = 0;
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%d %d %63s %ld %ld %63s", &pid, &held, map, &depth, &deepest,
+			   name) != 6 || strcmp(name, comm))
+			continue;
+		++*all;
+		*sum += held;
+		nr += held <= pages;
+	}
+	fclose(f);
+	return nr;
+}
+
+#endif

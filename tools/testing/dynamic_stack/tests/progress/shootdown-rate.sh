@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# limit: 150
+# needs: debug
+# A CPU without frames may interrupt all others for some, but not at any rate:
+# 50 times a second, all CPUs together. Here no pool can be filled for 4 s, while
+# 200 tasks fall asleep and wake up. On the debug kernel, which has fault injection.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
+	--label progress/shootdown-rate --log "$BUILD/log/check/progress-shootdown-rate.console" \
+	--timeout 90 --smp 2 --mem 512M --append dynamic_stack=on --cmd '
+f=/sys/kernel/debug/fail_kstack_refill
+key() { sed -n "s/^kstack_$1 //p" /proc/vmstat; }
+ms() { awk "{ print int(\$1 * 1000) }" /proc/uptime; }
+echo 10 >/proc/sys/vm/dynamic_stack_sleep_ms
+echo switch >/sys/module/dynamic_stack/parameters/reclaim
+# The collector itself sends none
+echo 0 >/proc/sys/vm/dynamic_stack_collect_period_ms
+progress-threads 200 40 9000 &
+sleep 2
+echo 0 >$f/verbose
+echo 1 >$f/interval
+echo -1 >$f/times
+starved=$(key starved)
+shootdown=$(key shootdown)
+from=$(ms)
+echo 100 >$f/probability
+sleep 4
+echo 0 >$f/probability
+shootdown=$(($(key shootdown) - shootdown))
+took=$(($(ms) - from))
+starved=$(($(key starved) - starved))
+echo "@@ $shootdown shootdowns in $took ms, starved $starved times"
+[ $starved -gt 100 ] || { echo "@@ nothing starved"; exit 1; }
+[ $shootdown -le $((took / 20 + 2)) ]'
