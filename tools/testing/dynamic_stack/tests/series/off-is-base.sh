@@ -59,7 +59,7 @@ same_code 10 "$BUILD/kernel-off-base" "$BUILD/kernel-off" $list
 
 # instructions OBJECT FUNCTION: without addresses and constants
 instructions() {
-	objdump -d --no-show-raw-insn --no-addresses --disassemble="$2" "$1" | sed -e '1,/>:$/d' -e 's/<[^>]*>//g' \
+	objdump -d --no-show-raw-insn --no-addresses --disassemble="$2" "$1" | sed -e '/^\t/!d' -e 's/<[^>]*>//g' \
 		-e 's/#.*//' -e 's/-\?\$\?0x[0-9a-f]*//g' -e 's/[[:space:]][0-9a-f]*[[:space:]]*$//'
 }
 grep -q '^CONFIG_DYNAMIC_STACK_SPLIT=y' "$BUILD/kernel-off-built/.config" || fail "the switch is not split"
