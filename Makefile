@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Dynamic Kernel Stacks: `make help` lists what there is to do.
 
-include base.mk
-
 T := tools/testing/dynamic_stack
 .DEFAULT_GOAL := help
 

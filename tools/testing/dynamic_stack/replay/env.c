@@ -151,9 +151,10 @@ void env_join(int nr, const struct proc *pr)
 
 /*
  * Freezes the processes that the census has in the freezer, or those that are
- * cached apps here. One after the other, as Android does.
+ * cached apps here. One after the other, as Android does. Meanwhile, check() is
+ * called.
  */
-bool env_freeze(const struct plan *p, bool cached)
+bool env_freeze(const struct plan *p, bool cached, void (*check)(void))
 {
 	char buf[128], path[256];
 	int i, try;
@@ -173,7 +174,7 @@ bool env_freeze(const struct plan *p, bool cached)
 			if (read_text(path, buf, sizeof(buf)) > 0 &&
 			    strstr(buf, "frozen 1"))
 				break;
-			check_children();
+			check();
 			usleep(100000);
 		}
 		if (try == 300) {

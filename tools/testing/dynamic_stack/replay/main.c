@@ -4,13 +4,11 @@
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "replay.h"
@@ -19,60 +17,13 @@
 #define IN_FLIGHT	256	/* threads that age at the same time */
 #define MATCH_PERCENT	95
 
-struct shared *shared;
-struct slot *slots;
-volatile int stop_requested;
-
 static struct plan plan;
 static struct census census;
 static pid_t manager;
-static double started;
-
-double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-void progress(const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("@@ progress %3.0f s: ", now() - started);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-	fflush(stdout);
-}
-
-static void cleanup(void);
-
-void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	fflush(stdout);
-	fputs("census-replay: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	cleanup();
-	exit(1);
-}
 
 static void on_signal(int sig)
 {
 	stop_requested = sig;
-}
-
-static void check_stop(void)
-{
-	if (stop_requested)
-		die("interrupted by signal %d", stop_requested);
 }
 
 static void cleanup(void)
@@ -167,12 +118,13 @@ static void __attribute__((noreturn)) process_main(int nr)
 }
 
 /* A process that ends, ends the replay: nothing here should. */
-void check_children(void)
+static void check_children(void)
 {
 	int status, i;
 	pid_t pid;
 
-	check_stop();
+	if (stop_requested)
+		die("interrupted by signal %d", stop_requested);
 	if (shared->fail_errno)
 		die("cannot get %s: %s (after %d of %d threads; is the guest's memory too small?)",
 		    shared->fail_what, strerror(shared->fail_errno),
@@ -477,7 +429,7 @@ int main(int argc, char **argv)
 	static struct kthread_result kt;
 	struct sigaction sa = { .sa_handler = on_signal };
 	bool strict = false, plan_only = false, kthreads = true, teardown = true;
-	double scale = 0, settle_s = 90, timeout = 900, t;
+	double scale = 0, settle_s = 90, timeout = 900, started, t;
 	const char *json = NULL;
 	int opt, limit = 0, work = 12, deep = 50, frozen = 0, freeze = 0, i;
 	bool hold = false;
@@ -557,7 +509,8 @@ int main(int argc, char **argv)
 	if (!json && !access("/out", W_OK))
 		json = "/out/replay.json";
 
-	started = now();
+	die_cleanup = cleanup;
+	started = progress_start();
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
@@ -597,7 +550,7 @@ int main(int argc, char **argv)
 		 plan.nslots, plan.nprocs);
 	spawn_all(started + timeout);
 	if (frozen)
-		env_freeze(&plan, false);
+		env_freeze(&plan, false, check_children);
 	i = wait_asleep(120);
 	if (i)
 		progress("%d threads are not asleep where they should be", i);
@@ -607,7 +560,7 @@ int main(int argc, char **argv)
 	/* They were seen in their wait channels; now they leave them. */
 	if (freeze) {
 		progress("freezing cached apps");
-		if (!env_freeze(&plan, true))
+		if (!env_freeze(&plan, true, check_children))
 			r.result = "fail: the cached apps could not be frozen";
 	}
 

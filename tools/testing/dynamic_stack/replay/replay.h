@@ -102,6 +102,16 @@ struct commons {
 	int deep_percent;
 };
 
+/* util.c; the others call what is above them here, never what is below */
+extern struct shared *shared;
+extern struct slot *slots;
+extern volatile int stop_requested;
+extern void (*die_cleanup)(void);
+double now(void);
+double progress_start(void);
+void progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
 /* census.c */
 int census_load(struct census *c, const char *path, bool strict);
 void census_scale(struct census *c, double factor);
@@ -127,11 +137,11 @@ extern const char *const proc_group_name[G_NR];
 void age_thread(struct commons *cm, int index);
 int commons_open(struct commons *cm, const char *base, int proc);
 uint64_t rnd(uint64_t *s);
+int tcp_listener(void);
+int tcp_pair(int fd[2]);
 
 /* block.c */
 void block_forever(struct slot *s, struct commons *cm);
-int tcp_pair(int fd[2]);
-int tcp_listener(void);
 
 /* binder.c */
 int binder_create_device(const char *base);
@@ -213,16 +223,7 @@ void env_loopback(void);
 void env_base(void);
 void env_cgroup(void);
 void env_join(int nr, const struct proc *pr);
-bool env_freeze(const struct plan *p, bool cached);
+bool env_freeze(const struct plan *p, bool cached, void (*check)(void));
 void env_cleanup(const struct plan *p);
-
-/* main.c */
-void check_children(void);
-extern struct shared *shared;
-extern struct slot *slots;
-extern volatile int stop_requested;
-double now(void);
-void progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

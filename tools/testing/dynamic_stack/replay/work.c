@@ -394,6 +394,39 @@ void age_thread(struct commons *cm, int index)
 		vfork_once();
 }
 
+int tcp_listener(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) || listen(fd, 1)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int tcp_pair(int fd[2])
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	int lfd = tcp_listener(), ret = -1;
+
+	if (lfd < 0)
+		return -1;
+	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd[0] >= 0 && !getsockname(lfd, (struct sockaddr *)&sin, &len) &&
+	    !connect(fd[0], (struct sockaddr *)&sin, len)) {
+		fd[1] = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+		ret = fd[1] < 0 ? -1 : 0;
+	}
+	close(lfd);
+	return ret;
+}
+
 int commons_open(struct commons *cm, const char *base, int proc)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,

@@ -5,6 +5,9 @@
 # for fault/fred, and the ways in which they run it. Tests that are links run in
 # both. Sourced after `set -euo pipefail`.
 . "$TOOLS/tests/lib.sh"
+# What turn() of lib.sh sets
+# shellcheck disable=SC2034 # for the tests
+turns=() turn=
 
 # In fault/fred, each is run with 1 and with 2 processors, or as its line
 # `# processors: N` says.
@@ -35,13 +38,6 @@ fred)
 	vm=(--timeout 240 --smp 2)
 	cmdlines=('' 'pti=on' 'nox2apic')
 	load=20
-	# Once for a run of `check`, which is the parent
-	stamp=$BUILD/.fault$variant-built-by-$PPID
-	if [ ! -e "$stamp" ]; then
-		"$TOOLS/build-kernel" --name "fault$variant" --config fault ${variant:+--config "matrix/fault$variant"}
-		rm -f "$BUILD/.fault$variant-built-by-"*
-		touch "$stamp"
-	fi
 	;;
 esac
 

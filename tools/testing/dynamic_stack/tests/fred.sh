@@ -11,16 +11,11 @@ variant=${variant:-}
 kernel=$BUILD/kernel-fred$variant
 consoles=$BUILD/log/check/fault-fred-$name
 
-# Once for a run of `check`, which is the parent
-stamp=$BUILD/.fred$variant-built-by-$PPID
-if [ -z "${DS_CPUS:-}" ] && [ ! -e "$stamp" ]; then
+if [ -z "${DS_CPUS:-}" ]; then
 	why=$("$TOOLS/bochs.py" find 2>&1 >/dev/null) || {
 		printf '%s\n' "${why#error: }"
 		exit 4
 	}
-	"$TOOLS/build-kernel" --name "fred$variant" --config fault --config fred ${variant:+--config "matrix/fault$variant"}
-	rm -f "$BUILD/.fred$variant-built-by-"*
-	touch "$stamp"
 fi
 
 # boot STATUS CPUS "COMMAND LINE" "COMMANDS" [options of vm]: it ends with this

@@ -30,6 +30,21 @@ expect_status() {
 	[ "$status" -eq "$want" ] || fail "status $status, not $want, from: $*"
 }
 
+# A test that needs `own` builds something when it is called with the argument
+# build, a step of its own for `check`, which tells it by DS_BUILT=y that this was
+# done. Called by hand, it does both.
+to_build() { [ "${DS_BUILT:-}" != y ] || [ "${1:-}" = build ]; }
+built() { [ "${1:-}" != build ] || exit 0; }
+
+# turn VARIANT...: those that run now are left in $turns. `check` takes one a day
+# (DS_DAY), in a run of all tests; else all. What it was is in $turn, for a note.
+turn() {
+	turns=("$@") turn=
+	[ -n "${DS_DAY:-}" ] || return 0
+	turns=("${@:DS_DAY % $# + 1:1}")
+	turn="; today only '${turns[0]}' of $#"
+}
+
 # A repository with a base of three files, a patch and a new file, in $REPO
 small_repo() {
 	REPO=$DS_TMP/repo

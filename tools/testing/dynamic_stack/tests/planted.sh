@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 900
-# needs: guest
+# limit: 330
+# needs: debug
+# beside: tests, but half ignore-seq no-exclusion late-park torn-clear
 # A bug is planted (dynamic_stack.plant=), and the test that should notice must
 # notice: it fails, or the kernel warns (and then stops) or dies. Before that, in the same boot,
 # the same test passes without the bug, or the result would mean nothing. Each
@@ -30,13 +31,6 @@ torn-clear)		bit=12 test=stale delay_us=300 ;;
 *)			echo "no such bug: $0"; exit 1 ;;
 esac
 
-# Once for a run of `check`, which is the parent
-stamp=$BUILD/.debug-built-by-$PPID
-if [ ! -e "$stamp" ]; then
-	"$TOOLS/build-kernel" --name debug --config debug
-	rm -f "$BUILD"/.debug-built-by-*
-	touch "$stamp"
-fi
 name=$(basename "$0" .sh)
 console=$BUILD/log/check/planted-$name.console
 status=0

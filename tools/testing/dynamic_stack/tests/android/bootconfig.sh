@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # limit: 120
 # needs: guest
+# beside: tests
 # Android puts kernel parameters in the boot configuration: they count there too,
 # and what the command line says comes later, so wins.
 set -euo pipefail

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 180
+# beside: builds
 # configs/android.config survives on an ordinary configuration, and leaves the feature off by default.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"

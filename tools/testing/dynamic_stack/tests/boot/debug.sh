@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
-# needs: guest
+# limit: 330
+# needs: debug
+# beside: tests
 # A kernel with lock proving and VM checks boots, works and is stressed without
 # a splat.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-"$TOOLS/build-kernel" --name debug --config debug
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
 	--label boot/debug --log "$BUILD/log/check/boot-debug.console" --timeout 300 \
 	--smp 4 --mem 2G --stress --append dynamic_stack=on --cmd '

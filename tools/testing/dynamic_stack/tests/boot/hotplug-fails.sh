@@ -1,13 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
-# needs: guest
+# limit: 150
+# needs: debug
 # A processor for which there are no frames stays offline: to bring it up is an
 # error, not a hang, and nothing of the attempt is left over. Later it comes.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-"$TOOLS/build-kernel" --name debug --config debug
 console=$BUILD/log/check/boot-hotplug-fails.console
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
 	--label boot/hotplug-fails --log "$console" --timeout 120 --smp 2 --mem 512M \

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # limit: 180
 # needs: guest
+# beside: tests
 # kstacktop in a guest: its sum is KernelStack of /proc/meminfo, it finds a deep
 # sleeper, and says in one line what is missing.
 set -euo pipefail

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
 # needs: guest
+# beside: tests
 # The selftests run with the default policy, reclaim=sleep. Here are those that
 # look at single pages and at what is written to them with reclaim=switch.
 set -euo pipefail

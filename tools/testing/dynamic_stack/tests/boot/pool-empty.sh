@@ -1,14 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
-# needs: guest
+# limit: 330
+# needs: debug
 # No frame for anyone, kernel threads included, for 300 ms at a time, while deep
 # sleepers, forks, files and timers want some: the machine slows down, and goes
 # on with all its data. A processor may even go offline meanwhile.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-"$TOOLS/build-kernel" --name debug --config debug
 for smp in 1 2; do
 	console=$BUILD/log/check/boot-pool-empty-$smp.console
 	expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \

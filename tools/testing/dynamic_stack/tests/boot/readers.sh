@@ -1,14 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
-# needs: guest
+# limit: 630
+# needs: debug
 # All readers of other tasks' stacks at once, on the debug kernel, which has
 # more of them: kmemleak, /proc/kcore and, in a guest of its own because it makes
 # all the others slow, ftrace's stack tracer.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
-
-"$TOOLS/build-kernel" --name debug --config debug
 
 # guest SECONDS PARAMETER [VM OPTION...]: prints what was skipped
 guest() {

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
-# needs: guest
+# limit: 930
+# needs: debug
+# beside: tests
 # Real-time and deadline tasks without frames: kstackd gets to run in time, on
 # one processor, on two, and on SMT siblings with core scheduling. Guest time is
 # a count of instructions here, so it doesn't matter how fast the machine is.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-"$TOOLS/build-kernel" --name debug --config debug
 for smp in 1 2 2,sockets=1,cores=1,threads=2; do
 	console=$BUILD/log/check/boot-rt-starve-${smp//[,=]/-}.console
 	cmd=/selftests/rt_starve

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
-# needs: guest
+# limit: 150
+# needs: debug
+# beside: tests
 # On the debug kernel, which keeps track of the deepest use of each stack.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-"$TOOLS/build-kernel" --name debug --config debug
 console=$BUILD/log/check/boot-stack-usage.console
 # Room for a whole sysrq-t
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \

@@ -1,13 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
-# needs: guest
+# limit: 180
+# needs: debug
+# beside: tests
 # Suspend as far as the kernel's own test levels go, which offlines the other
 # processors, and suspend-to-idle, while tasks sleep deep.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
-
-"$TOOLS/build-kernel" --name debug --config debug
 
 # QEMU raises the clock's alarm only in S3. So wake it by the serial line: send
 # a break every few seconds, until the guest is gone.

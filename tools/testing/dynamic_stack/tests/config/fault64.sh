@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 2400
-# needs: guest
+# needs: fault64
 # The fault path with stacks of 64 KiB, and frame pointers: the depth of 50 KiB is
 # reached and warned of, and an NMI sees through the #PF stack where the fault
 # came from.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
-# needs: guest
+# limit: 150
+# needs: debug
 # A CPU comes back at resume, whatever is in its pool, and even if there is no
 # memory: here pools can't be filled any more, new threads took a part of what was
 # in CPU 1's, and the low mark was raised. On the debug kernel, which has fault
@@ -9,7 +9,6 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-"$TOOLS/build-kernel" --name debug --config debug
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
 	--label progress/resume --log "$BUILD/log/check/progress-resume.console" \
 	--timeout 90 --smp 2 --mem 512M --append "dynamic_stack=on no_console_suspend" --cmd '

@@ -1,14 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
-# needs: guest
+# limit: 510
+# needs: debug
 # The Accessed flag is tried at boot: where it works the feature is on, and says
 # so; each way in which it may not work is planted, and the feature stays off and
 # says why, in one line.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-"$TOOLS/build-kernel" --name debug --config debug
 # boot NAME PARAMETER REGEX: the only lines of the feature until user space match
 boot() {
 	local console=$BUILD/log/check/proof-boot-$1.console said

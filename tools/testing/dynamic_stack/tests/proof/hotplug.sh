@@ -1,13 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
-# needs: guest
+# limit: 150
+# needs: debug
 # A processor whose Accessed flag can't be trusted does not come online: neither
 # at boot, nor later. One that can comes.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-"$TOOLS/build-kernel" --name debug --config debug
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
 	--label proof/hotplug --log "$BUILD/log/check/proof-hotplug.console" --timeout 120 --smp 3 --mem 512M \
 	--append "dynamic_stack=on dynamic_stack.proof_lie=3 dynamic_stack.proof_lie_cpu=2" --cmd '

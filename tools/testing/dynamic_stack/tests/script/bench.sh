@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 60
+# beside: builds
 # The bench's arithmetic and its complaints, with a stand-in for the guests.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
@@ -8,7 +9,7 @@ set -euo pipefail
 T=$DS_TMP/repo/tools/testing/dynamic_stack
 B=$DS_TMP/repo/build
 mkdir -p "$T" "$B"/kernel-{base,guest,bench-base,bench}/arch/x86/boot
-cp "$TOOLS/bench" "$TOOLS/dslib.py" "$T"
+cp -r "$TOOLS/bench" "$TOOLS/ds" "$TOOLS/lib.sh" "$T"
 cp "$ROOT/base.mk" "$DS_TMP/repo"
 touch "$B"/kernel-{base,guest,bench-base,bench}/arch/x86/boot/bzImage "$B"/kernel-{base,guest,bench-base,bench}/.config
 unset DS_ROOT

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# beside: builds
 # No Bochs, one without FRED: one line that says what is needed; tests of FRED are
 # skipped with it, never passed.
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 120
-# needs: guest
+# beside: builds
 # Each option that the feature depends on is in its help text, which says why;
 # and a configuration without one of them is an error that names the feature.
 set -euo pipefail

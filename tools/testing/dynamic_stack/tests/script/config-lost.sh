@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 120
-# needs: guest
+# beside: builds
 # An option that does not survive the merge is an error that names it.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"

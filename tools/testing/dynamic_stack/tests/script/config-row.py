@@ -1,17 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
+# beside: builds
 """check takes the row of the configuration matrix that it is told, or today's; the others say how"""
 
 import datetime
-import importlib.machinery
-import importlib.util
 import os
 import sys
 
-loader = importlib.machinery.SourceFileLoader("check", os.path.join(os.environ["TOOLS"], "check"))
-check = importlib.util.module_from_spec(importlib.util.spec_from_loader("check", loader))
-sys.dont_write_bytecode = True
-loader.exec_module(check)
+sys.path.insert(0, os.environ["TOOLS"])
+from ds import check  # noqa: E402
 
 
 def chosen(day=None):

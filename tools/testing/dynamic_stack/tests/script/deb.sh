@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 180
+# beside: builds
 # deb makes its configuration from another one, with the feature on; and says in
 # one line what is wrong with one. (The packages take long: not here.)
 set -euo pipefail

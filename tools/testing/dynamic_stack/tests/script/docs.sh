@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
+# beside: builds
 # The pages build without a warning; and a warning, a page that nobody shows and
 # a file that does not exist are errors.
 set -euo pipefail

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# beside: builds
 # kstacktop on files from a guest: the numbers add up; sorting; one line for
 # each thing that may be missing or wrong.
 set -euo pipefail

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
+# beside: builds
 # lint's steps notice a fault: a file of faults, then without them. What lint
 # says about this repository is `make lint`'s own business.
 set -euo pipefail

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 60
+# beside: builds
 # A long command is never silent for more than 20 s, and a failing one shows its log.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# beside: builds
 # Scripts parse, have a licence line, and make help lists every target.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"

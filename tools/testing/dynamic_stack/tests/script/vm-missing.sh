@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# beside: builds
 # No QEMU, no kernel, no initramfs, a wrong option: one line, status 5.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"

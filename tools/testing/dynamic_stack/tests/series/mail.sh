@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
+# beside: builds
 # What `make series` writes: git am applies it to the pristine base, and gives
 # the tree of the branch; the cover letter is complete; a person can sign.
 set -euo pipefail

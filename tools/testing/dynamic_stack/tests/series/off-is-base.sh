@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 1800
+# limit: 300
+# needs: own
+# beside: tests
 # With CONFIG_DYNAMIC_STACK=n, every object that the series touches has the same
 # code as in the base kernel, instruction by instruction. With it, what is called to
 # switch tasks while the feature is off has the same instructions, but for where
@@ -23,8 +25,10 @@ objects=$(for f in $sources; do
 	esac
 done | sort -u)
 
-"$TOOLS/build-kernel" --name off --tree "$linux" --set CONFIG_DYNAMIC_STACK=n --set X86_MCE=y --set X86_FRED=y --config-only
-"$TOOLS/build-kernel" --name off-base --base --set X86_MCE=y --set X86_FRED=y --config-only
+if to_build "$@"; then
+	"$TOOLS/build-kernel" --name off --tree "$linux" --set CONFIG_DYNAMIC_STACK=n --set X86_MCE=y --set X86_FRED=y --config-only
+	"$TOOLS/build-kernel" --name off-base --base --set X86_MCE=y --set X86_FRED=y --config-only
+fi
 # Objects that this configuration has: the others can't be built on their own
 list=
 for o in $objects; do
@@ -41,8 +45,14 @@ for o in $objects; do
 		list="$list $o"
 	fi
 done
-"$TOOLS/build-kernel" --name off --tree "$linux" --no-config --targets "$list"
-"$TOOLS/build-kernel" --name off-base --base --no-config --targets "$list"
+switch="arch/x86/entry/entry_64.o arch/x86/kernel/process_64.o"
+if to_build "$@"; then
+	"$TOOLS/build-kernel" --name off-built --tree "$linux" --set X86_MCE=y --set X86_FRED=y --config-only
+	"$TOOLS/build-kernel" --name off-built --tree "$linux" --no-config --targets "$switch"
+	"$TOOLS/build-kernel" --name off --tree "$linux" --no-config --targets "$list"
+	"$TOOLS/build-kernel" --name off-base --base --no-config --targets "$list"
+fi
+built "$@"
 
 # shellcheck disable=SC2086 # words on purpose
 same_code 10 "$BUILD/kernel-off-base" "$BUILD/kernel-off" $list
@@ -52,9 +62,6 @@ instructions() {
 	objdump -d --no-show-raw-insn --no-addresses --disassemble="$2" "$1" | sed -e '/^\t/!d' -e 's/<[^>]*>//g' \
 		-e 's/#.*//' -e 's/-\?\$\?0x[0-9a-f]*//g' -e 's/[[:space:]][0-9a-f]*[[:space:]]*$//'
 }
-switch="arch/x86/entry/entry_64.o arch/x86/kernel/process_64.o"
-"$TOOLS/build-kernel" --name off-built --tree "$linux" --set X86_MCE=y --set X86_FRED=y --config-only
-"$TOOLS/build-kernel" --name off-built --tree "$linux" --no-config --targets "$switch"
 grep -q '^CONFIG_DYNAMIC_STACK_SPLIT=y' "$BUILD/kernel-off-built/.config" || fail "the switch is not split"
 for what in ${switch/ /:__switch_to_asm }:__switch_to; do
 	o=${what%:*} f=${what#*:}

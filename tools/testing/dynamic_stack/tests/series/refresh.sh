@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 120
+# beside: builds
 # The way back: edits and commits in build/linux become patches and new files
 # here, and the branch made from those is the same.
 set -euo pipefail

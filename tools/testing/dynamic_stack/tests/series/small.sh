@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 120
+# beside: builds
 # The series tool on a small stand-in: what it makes, what it refuses, and that
 # a refusal changes nothing.
 set -euo pipefail

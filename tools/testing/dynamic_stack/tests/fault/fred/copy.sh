@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 1200
-# needs: guest
+# needs: fred
 # A fault on user memory, with the stack pointer at each distance from a missing
 # page, while others want the CPU: it begins anew at level 0, where it may be
 # preempted. If it stays at level 1 (planted), the kernel warns of that.

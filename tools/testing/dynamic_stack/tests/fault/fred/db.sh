@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 1200
-# needs: guest
+# needs: fred
 # A #DB of a watchpoint comes while a page fault is at level 1, and faults twice
 # itself. The level that a #PF interrupted tells which is the first one: if it is
 # not looked at (planted), it begins anew where it is, again and again.

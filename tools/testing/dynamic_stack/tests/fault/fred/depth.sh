@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 1200
-# needs: guest
+# needs: fred
 # populate=N: what is promised takes no fault, what is not does, and the data of
 # those who go deep survives.
 set -euo pipefail

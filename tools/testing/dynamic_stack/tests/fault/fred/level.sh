@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 1200
-# needs: guest
+# needs: fred
 # processors: 2 1
 # Stack faults come in at level 1, as the CPU says, and so do the kernel's other
 # page faults. Without FRED in the same kernel, the same load faults, and none of

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 600
-# needs: guest
+# needs: fred
 # processors: 2
 # An NMI comes while a page fault is at level 1, faults twice itself, and unwinds
 # from its own stack over that of level 1 to the task's.

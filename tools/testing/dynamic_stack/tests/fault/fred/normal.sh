@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 2400
-# needs: guest
+# needs: fred
 # With FRED, what is promised by default: no stack fault. Stacks are populated,
 # parked and collected, data survives, a processor goes and comes back, and a
 # phone's thread list, at a tenth of its size, sleeps in a page for each thread.

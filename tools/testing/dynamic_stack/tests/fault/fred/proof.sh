@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 2400
-# needs: guest
+# needs: fred
 # FRED is active: /proc/cpuinfo has it, and a system call leaves rcx and r11 as
 # they were. "Initialize FRED" in the log would prove nothing: it is printed
 # before. Booted without FRED, the same kernel fails both.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 600
-# needs: guest
+# needs: fault
 # A fault on user memory, with the stack pointer at each distance from a missing
 # page: the frame is moved to the task's stack, and the handler must find the
 # address of this fault, not that of one on its own stack. Without room for it

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 900
-# needs: guest
+# needs: fault
+# beside: tests
 # Stacks of 32 KiB of which 16 KiB are promised. Less than that takes no fault.
 # More does, is warned of once, with the depth and where it was, and the task
 # goes on with its data. The guard page is what it always was.

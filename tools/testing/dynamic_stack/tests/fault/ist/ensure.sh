@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
-# needs: guest
+# needs: fault
+# beside: tests
 # dynamic_stack_ensure(): what was asked for is there, stays there while the task
 # sleeps and the collector is busy, and goes when it is asked for no longer. More
 # than the stack has is an error. If the switch took it all the same (planted),

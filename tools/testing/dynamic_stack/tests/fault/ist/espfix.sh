@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
-# needs: guest
+# needs: fault
+# beside: tests
 # An IRET that fails on the espfix stack is a double fault elsewhere. Here the
 # push of its frame is a page fault that has a stack, and must end in the same
 # way: the task gets SIGSEGV. Also with page-table isolation.

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 900
-# needs: guest
+# needs: fault
+# beside: tests
 # Stacks that only grow, by fault: one page at fork, nothing taken back, as in
 # RFC v1 and v2. Then the hardest: pages come by fault, and go at each switch.
 # The scheduler's stress, and what checks the data on stacks.

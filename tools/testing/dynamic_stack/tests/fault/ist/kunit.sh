@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
-# needs: guest
+# needs: fault
+# beside: tests
 # The KUnit suite of stack faults: recursion beyond what is promised is one of
 # its cases. If the #PF stack were not protected in NMI, #MC and #DB (planted), it
 # would see that.

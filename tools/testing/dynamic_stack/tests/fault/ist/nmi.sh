@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 900
-# needs: guest
+# needs: fault
 # An NMI comes while a page fault is on the #PF stack, and faults itself: the
 # frame that it interrupted must not be overwritten, and CR2 not be changed. By
 # turns, that is a stack fault and the fault on a user page. Without protection
@@ -18,9 +18,10 @@ cat $f
 [ $(was nested) -ge 190 ] || die "only $(was nested) NMIs came while the #PF stack was in use"
 echo "@@ nested $(was nested)"
 '
-for cmdline in '' 'pti=on'; do
+turn '' 'pti=on'
+for cmdline in "${turns[@]}"; do
 	guest 0 "${cmdline:-plain}" "dynamic_stack.populate=1 $cmdline" "$nmi"
 done
 nested=$(result nested)
 guest 2 planted 'dynamic_stack.populate=1' "echo $((1 << 14)) >\$p/plant; $nmi"
-echo "note: $nested of 200 nested; without protection: $(grep -m1 -oE 'BUG: .*|Oops: .*|Kernel panic.*' "$CONSOLE")"
+echo "note: $nested of 200 nested; without protection: $(grep -m1 -oE 'BUG: .*|Oops: .*|Kernel panic.*' "$CONSOLE")$turn"

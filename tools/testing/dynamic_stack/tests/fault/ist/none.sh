@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 600
-# needs: guest
+# needs: guest fault
+# beside: tests
 # With what is promised as it is by default, no stack fault is ever taken: not
 # without the fault path, nor with it.
 set -euo pipefail

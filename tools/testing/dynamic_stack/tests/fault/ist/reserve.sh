@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 600
-# needs: guest
+# needs: fault
+# beside: tests
 # A CPU has frames for all faults that can come between two switches: those of
 # two whole stacks. What takes more, which only a test can, panics and says why.
 set -euo pipefail

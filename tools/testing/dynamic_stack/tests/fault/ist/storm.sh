@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 1200
-# needs: guest
+# needs: fault
 # An interrupt comes when the stack pointer is at the edge of a missing page, so
 # that the CPU's push of its frame faults. The vector has been handed over by
 # then: it must be delivered again, and nothing may be left in service. Without
@@ -19,7 +19,8 @@ echo "@@ again $again"
 [ $(was rounds) = 200 ] || die "only $(was rounds) rounds"
 [ $(was early) -lt 100 ] || die "too early too often"
 '
-for cmdline in "${cmdlines[@]}"; do
+turn "${cmdlines[@]}"
+for cmdline in "${turns[@]}"; do
 	guest 0 "${cmdline:-plain}" "dynamic_stack.populate=1 $cmdline" "$storm"
 	[ "$(result lost)" = 0 ] || fail "$(result lost) of 200 interrupts lost"
 	[ "$(result in_service)" = 0 ] || fail "left in service after $(result in_service) of 200 rounds"
@@ -27,4 +28,4 @@ for cmdline in "${cmdlines[@]}"; do
 done
 guest 0 planted 'dynamic_stack.populate=1' "echo $((1 << 13)) >\$p/plant; $storm" --allow 'WARNING: |BUG: |INFO: '
 [ "$(result lost)" -ge 100 ] || fail "without the repair only $(result lost) of 200 interrupts are lost"
-echo "note: none of 200 lost, $(result lost) without the repair"
+echo "note: none of 200 lost, $(result lost) without the repair$turn"

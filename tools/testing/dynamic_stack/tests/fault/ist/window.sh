@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 600
-# needs: guest
+# needs: fault
 # A task wakes up with its stack pointer near a missing page, so that the switch
 # faults on its stack while the CPU's current task is still the previous one.
 # Without a look at the next task's stack (planted), the kernel dies of that. So

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The repository: where things are, what the base is; and how other programs are run."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+from .ui import Error
+
+HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+# DS_ROOT: another repository root, for tests of the scripts themselves
+ROOT = os.environ.get("DS_ROOT") or os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+BUILD = os.path.join(ROOT, "build")
+LOGS = os.path.join(BUILD, "log")
+RESULTS = os.path.join(BUILD, "results")
+
+
+def tool(name):
+    """The path of one of the harness's programs"""
+    return os.path.join(HERE, name)
+
+
+def short(path):
+    """A path as the user knows it"""
+    return os.path.relpath(path, ROOT)
+
+
+def image(name):
+    """The bzImage of build/kernel-NAME"""
+    return os.path.join(BUILD, f"kernel-{name}/arch/x86/boot/bzImage")
+
+
+def base_mk():
+    """base.mk as a dict, as lib.sh reads it; what is set in the environment wins."""
+    if not os.path.exists(os.path.join(ROOT, "base.mk")):
+        raise Error(f"base.mk is missing: is {ROOT} the repository?")
+    names = ("BASE_PACKAGE", "BASE_VERSION", "SERIES")
+    out = output(["bash", "-c", '. "$0"; shift 0; for n; do printf "%s\\n" "${!n:-}"; done', tool("lib.sh"), *names],
+                 env=dict(os.environ, DS_ROOT=ROOT))
+    return dict(zip(names, out.split("\n")))
+
+
+def command_line(name, otherwise=None):
+    """For results: how this program was called"""
+    args = " ".join(shlex.quote(a) for a in sys.argv[1:])
+    return otherwise if otherwise and not args else f"{name} {args}".rstrip()
+
+
+def output(cmd, **kw):
+    """Run cmd, return its standard output as text; Error if it fails."""
+    kw.setdefault("text", True)
+    r = subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, **kw)
+    if r.returncode:
+        err = r.stderr if isinstance(r.stderr, str) else r.stderr.decode(errors="replace")
+        raise Error(f"{' '.join(cmd[:6])}: {err.strip() or 'status %d' % r.returncode}")
+    return r.stdout
+
+
+def step(name, *args):
+    """A program of the harness; it shows its own progress and its own error."""
+    with subprocess.Popen([tool(name), *args]) as p:
+        try:
+            status = p.wait()
+        finally:
+            stop(p)
+    if status:
+        sys.exit(status)	# it has said why
+
+
+def stop(p):
+    """End a child, and let it end its own: vm stops QEMU on SIGINT."""
+    for sig, patience in ((signal.SIGINT, 15), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+        if p.poll() is not None:
+            return
+        try:
+            p.send_signal(sig)
+            p.wait(patience)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            pass
+
+
+class Guest:
+    """A guest that vm runs: follow() gives what it prints, then status is how it ended."""
+
+    def __init__(self, args, running=None):
+        # RUNNING: a list of those that run, to stop them all
+        self.status, self.running = None, running if running is not None else []
+        self.p = subprocess.Popen([tool("vm"), *args], stdout=subprocess.PIPE, text=True, errors="replace")
+        self.running.append(self.p)
+
+    def follow(self):
+        try:
+            yield from self.p.stdout
+            self.status = self.p.wait()
+        finally:
+            stop(self.p)
+            self.running.remove(self.p)
+        if self.status == 5:
+            sys.exit(1)	# nothing was booted; vm has said why
