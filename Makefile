@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS
 export FORCE PATCH SIGNOFF BOCHS
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo bench check check-fred check-configs android-selftest soak storm docs lint deb clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo estimate bench check check-fred check-configs android-selftest soak storm docs lint deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -39,6 +39,10 @@ base-kernel: setup ## build the unpatched kernel of the same configuration, buil
 
 demo: setup ## replay Android thread lists, feature off and on (CENSUS=file.tsv, CENSUS=all)
 	@$(T)/demo $(if $(CENSUS),CENSUS="$(CENSUS)")
+
+estimate: ## what it would save here: this machine's threads, its own kernel (root; ADB=1 or serial: an Android device)
+	@$(T)/setup estimate
+	@$(T)/estimate $(if $(ADB),--adb=$(filter-out 1,$(ADB)))
 
 bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick or parts as "ops day", REAL=1: this machine)
 	@$(T)/bench $(if $(BENCH),BENCH="$(BENCH)") $(if $(REAL),REAL="$(REAL)")

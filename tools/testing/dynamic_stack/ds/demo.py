@@ -24,6 +24,16 @@ CENSUS_DIR = tool("census")
 DEFAULT = ("phone-4gb-android8-3days", "flagship-16gb-13100-scaled")
 ALL = ("phone-4gb-android8-3days", "phone-4gb-android10-boot", "phone-4gb-android7-9hours",
        "flagship-16gb-13100-scaled")
+READER = ("kstackestimate-read", "kstackestimate.bpf.o")
+# kstackestimate's reader looks at the threads while census-replay holds them
+LOOK = """{replay} &
+until [ -s /out/replay.json ] || ! kill -0 $!; do sleep 1; done
+sleep 2
+kstackestimate-read /bin/kstackestimate.bpf.o >/out/threads
+kill $!
+wait $!
+"""
+OFF_BY = 3		# percent that an estimate may be off by
 
 
 def options():
@@ -40,6 +50,9 @@ def options():
     p.add_argument("--work", type=int, help="system calls in a thread's life (census-replay --work)")
     p.add_argument("--frozen", type=int, default=0, metavar="P",
                    help="freeze P percent of the apps, as Android does with cached ones")
+    p.add_argument("--estimate", action="store_true",
+                   help="with the feature off, let kstackestimate foretell what it takes when it is on "
+                        "(builds a kernel with BTF)")
     p.add_argument("--timeout", type=int, default=1200, help="seconds for one boot (default 1200)")
     p.add_argument("--append", action="append", default=[], help="more of the kernel's command line")
 
@@ -83,14 +96,19 @@ def boot(o, c, mode, nr, total):
         args += ["--work", str(o.work)]
     if o.frozen:
         args += ["--frozen", str(o.frozen)]
+    look = o.estimate and mode == "off"
+    replay = f"census-replay {' '.join(args)} {'--hold ' if look else ''}/{shlex.quote(c.name)}.tsv"
     with open(job, "w", encoding="utf-8") as f:
-        f.write("#!/bin/sh\ncd /\nexec census-replay "
-                f"{' '.join(args)} /{shlex.quote(c.name)}.tsv\n")
+        f.write("#!/bin/sh\ncd /\n" + (LOOK.format(replay=replay) if look else f"exec {replay}\n"))
     ui.say(f"[{nr}/{total}] {label}: {c.threads} threads in a guest with {o.smp} processors, {o.mem} (QEMU, TCG)")
-    guest = Guest(["--kernel", o.kernel, "--initrd", os.path.join(BUILD, "initramfs.cpio.gz"), "--smp", o.smp,
-                   "--mem", o.mem, "--timeout", str(o.timeout), "--log", log, "--job", job, "--out", out,
-                   "--file", f"{c.path}:/{c.name}.tsv", "--label", label,
-                   "--append", " ".join([f"dynamic_stack={mode}", *o.append])])
+    cmd = ["--kernel", o.kernel, "--initrd", os.path.join(BUILD, "initramfs.cpio.gz"), "--smp", o.smp,
+           "--mem", o.mem, "--timeout", str(o.timeout), "--log", log, "--job", job, "--out", out,
+           "--file", f"{c.path}:/{c.name}.tsv", "--label", label,
+           "--append", " ".join([f"dynamic_stack={mode}", *o.append])]
+    if look:
+        for name in READER:
+            cmd += ["--file", f"{os.path.join(BUILD, 'estimate', name)}:bin/{name}"]
+    guest = Guest(cmd)
     for line in guest.follow():
         if line.startswith("@@ progress"):
             ui.say(f"  {line[len('@@ progress'):].strip()}")
@@ -132,6 +150,15 @@ def part(r, on):
     out["settled"] = r["settled"]
     out["seconds"] = r["seconds"]
     return out
+
+
+def foretold(c, on):
+    """What kstackestimate makes of the boot with the feature off, beside the truth"""
+    threads = os.path.join(RESULTS, "demo", f"{c.name}-off", "threads")
+    e = json.loads(dslib.run([os.path.join(ROOT, "tools/mm/kstackestimate"), "--from", threads, "--json"]))
+    kib = e["policies"]["sleep"]["kernel_stack_kib"]
+    return {"kernel_stack_kib": kib, "off_by_percent": round(100 * (kib / on["kernel_stack_kib"] - 1), 2),
+            "threads": e["threads"], "pages_per_thread": e["policies"]["sleep"]["pages_per_thread"]}
 
 
 def accounted(r):
@@ -177,6 +204,11 @@ def notes(runs, reports):
             bad.append(f"{name}: KernelStack says {have} KiB, the histogram and the pool add up to {should} KiB")
         if on["pages_per_thread_from"] != "kernel":
             bad.append(f"{name}: this kernel has no dynamic stacks: both runs show the stock behaviour")
+        e = run.get("estimate")
+        if e:
+            text = (f"{name}: kstackestimate foretold {e['kernel_stack_kib']} KiB, "
+                    f"it is {have} ({e['off_by_percent']:+.1f} %)")
+            (bad if abs(e["off_by_percent"]) > OFF_BY else say).append(text)
         mapped = [m for m in run["mapped_wait_channels"]]
         if mapped:
             listed = ", ".join(f"{m['wchan']} {m['count']} as {m['as']}" for m in mapped[:6])
@@ -264,7 +296,8 @@ unset multiplot
 def write(o, runs, reports):
     first = reports[runs[0]["census"]][1]
     result = {
-        "kernel": first["kernel"], "config": "configs/guest.config" if not o.kernel_given else o.kernel,
+        "kernel": first["kernel"],
+        "config": o.kernel if o.kernel_given else "configs/" + ("estimate" if o.estimate else "guest") + ".config",
         "command": command_line("demo", "make demo"), "accelerator": "tcg", "date": ui.date(),
         **runs[0],
     }
@@ -287,12 +320,14 @@ def main():
         names.add(c.name)
     o.kernel_given = bool(o.kernel)
     if not o.no_build:
-        step("setup")
+        step("setup", *(["estimate", "+dwarves"] if o.estimate else []))
         if not o.kernel:
             step("series", "branch")
-            step("build-kernel")
+            step("build-kernel", *(["--name", "estimate", "--config", "estimate.config"] if o.estimate else []))
         step("mkinitramfs")
-    o.kernel = o.kernel or image("guest")
+    if o.estimate:
+        step("estimate", "--build")
+    o.kernel = o.kernel or image("estimate" if o.estimate else "guest")
     if not os.path.exists(o.kernel):
         raise Error(f"{o.kernel} does not exist: run demo without --no-build")
 
@@ -304,6 +339,8 @@ def main():
             pair.append(boot(o, c, mode, nr, 2 * len(censuses)))
         reports[c.name] = pair
         runs.append(compare(c, *pair))
+        if o.estimate:
+            runs[-1]["estimate"] = foretold(c, pair[1])
 
     print()
     table(runs)
