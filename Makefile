@@ -81,4 +81,4 @@ deb: branch ## Debian packages of a kernel to install, in build/deb; CONFIG=file
 	@$(T)/deb $(if $(CONFIG),--config "$(CONFIG)")
 
 clean: ## delete the built kernels, logs and results (keeps build/linux and the compiler cache)
-	@rm -rf build/kernel-* build/guest-bin build/*.cpio.gz build/log build/results build/series build/docs
+	@rm -rf build/kernel-* build/guest-bin build/estimate build/*.cpio.gz build/log build/results build/series build/docs
