@@ -39,6 +39,7 @@ struct vm_struct {
 
 struct mm_struct {
 	unsigned long locked_vm;
+	unsigned long total_vm;
 	unsigned long def_flags;
 };
 
@@ -126,7 +127,7 @@ static __always_inline unsigned int get_bits(struct task_struct *t, unsigned int
 		runnable = !t->se.sched_delayed;
 	if (runnable || state == TASK_WAKING)
 		bits |= KSE_RUNNABLE;
-	if (mm && (mm->locked_vm || mm->def_flags & VM_LOCKED))
+	if (mm && (2 * mm->locked_vm >= mm->total_vm || mm->def_flags & VM_LOCKED))
 		bits |= KSE_LOCKED;
 	/* Also of those who are stopped or traced: their state tells them apart. */
 	if (bpf_core_field_exists(t->frozen) && t->jobctl & JOBCTL_TRAP_FREEZE &&

@@ -6,7 +6,7 @@
 enum {
 	KSE_ON_CPU	= 1,	/* runs */
 	KSE_RUNNABLE	= 2,	/* is queued, or is being woken up */
-	KSE_LOCKED	= 4,	/* has locked memory, or will lock what it maps */
+	KSE_LOCKED	= 4,	/* has most of its memory locked, or will lock what it maps */
 	KSE_FROZEN	= 8,	/* its group is frozen: if it sleeps, then in do_freezer_trap() */
 };
 
