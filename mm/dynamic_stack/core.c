@@ -126,16 +126,18 @@ static bool dstack_user_urgent(struct task_struct *tsk)
 
 	if (rt_or_dl_task(tsk))
 		return true;
+	if (!mm)
+		return false;
 	/* It does not run, so its memory map stays; others may lock more of it now. */
-	return mm && ((data_race(mm->def_flags) & VM_LOCKED) ||
-		      2 * data_race(mm->locked_vm) >= data_race(mm->total_vm));
+	return (READ_ONCE(mm->def_flags) & VM_LOCKED) ||
+	       2 * READ_ONCE(mm->locked_vm) >= READ_ONCE(mm->total_vm);
 }
 
 /* From the signal to the end of its process, or of a dump of it. */
 static bool dstack_dying(struct task_struct *tsk)
 {
-	return (data_race(tsk->flags) & PF_EXITING) || fatal_signal_pending(tsk) ||
-	       (data_race(tsk->signal->flags) & SIGNAL_GROUP_EXIT) || tsk_is_oom_victim(tsk);
+	return (READ_ONCE(tsk->flags) & PF_EXITING) || fatal_signal_pending(tsk) ||
+	       (READ_ONCE(tsk->signal->flags) & SIGNAL_GROUP_EXIT) || tsk_is_oom_victim(tsk);
 }
 
 /**
@@ -382,7 +384,8 @@ static bool dstack_asleep(struct task_struct *tsk)
 	if (state & (TASK_INTERRUPTIBLE | __TASK_STOPPED | __TASK_TRACED))
 		return true;
 	/* Threads that wait for a dump of their process sleep like kernel threads. */
-	return (tsk->flags & (PF_KTHREAD | PF_POSTCOREDUMP)) && (state & (TASK_NOLOAD | TASK_PARKED));
+	return (tsk->flags & (PF_KTHREAD | PF_POSTCOREDUMP)) &&
+	       (state & (TASK_NOLOAD | TASK_PARKED));
 }
 
 /**

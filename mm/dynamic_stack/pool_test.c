@@ -410,7 +410,7 @@ static void reserve(struct pool_ctx *ctx)
 	ISO_EQ(iso, kstack_reserve.nr, nr);
 }
 
-/* Half of the reserve is for all, a quarter for the killed, the rest for those that reclaim needs. */
+/* Half of the reserve is for all, a quarter for the killed, the rest for reclaim. */
 static void last_resort(struct pool_ctx *ctx)
 {
 	struct dstack_iso *iso = &ctx->iso;
