@@ -16,12 +16,12 @@
 
 /**
  * struct look - the search for a task that can run
- * @ask: a task that was refused frames may ask the pool for them
+ * @refused: the highest level at which frames were refused. Those above may ask
  * @left: so many may still be looked at
  */
 struct look {
-	bool	ask;
-	int	left;
+	enum dynamic_stack_level	refused;
+	int				left;
 };
 
 static bool throttled(struct task_struct *tsk)
@@ -35,21 +35,26 @@ static bool throttled(struct task_struct *tsk)
 
 /*
  * @tsk is in one of this CPU's queues. With core scheduling it must not run
- * beside a sibling's task with another cookie. A privileged one may use frames
- * that the starved task was refused; one that does not get them is enough, as
- * nearly all sleepers need the same number.
+ * beside a sibling's task with another cookie. One of a higher level may use
+ * frames that others were refused; one of each level that does not get them is
+ * enough, as nearly all sleepers need the same number.
  */
 static bool can_run(struct task_struct *tsk, struct look *look)
 {
+	enum dynamic_stack_level level;
+
 	look->left--;
 	if (!sched_cpu_cookie_match(task_rq(tsk), tsk))
 		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
-	if (!look->ask || dynamic_stack_level(tsk) == DSTACK_LEVEL_NONE)
+	level = dynamic_stack_level(tsk);
+	if (level <= look->refused)
 		return false;
-	look->ask = dynamic_stack_reserve(tsk);
-	return look->ask;
+	if (dynamic_stack_reserve(tsk))
+		return true;
+	look->refused = level;
+	return false;
 }
 
 /*
@@ -156,8 +161,10 @@ static struct task_struct *ready_collector(struct rq *rq)
 
 	if (task_rq(tsk) != rq || !raw_spin_trylock(&tsk->pi_lock))
 		return NULL;
+	/* A kstackd may have made it a real-time task. */
 	ready = task_rq(tsk) == rq && task_on_rq_queued(tsk) &&
-		tsk->sched_class == &fair_sched_class && fair_task_ready(tsk) &&
+		(tsk->sched_class == &rt_sched_class ||
+		 (tsk->sched_class == &fair_sched_class && fair_task_ready(tsk))) &&
 		sched_cpu_cookie_match(rq, tsk);
 	raw_spin_unlock(&tsk->pi_lock);
 	return ready ? tsk : NULL;
@@ -277,7 +284,7 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
  */
 struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next)
 {
-	struct look look = { .ask = true };
+	struct look look = { .refused = dynamic_stack_level(next) };
 	struct task_struct *other;
 
 	next->dl_server = NULL;

@@ -101,6 +101,8 @@ static unsigned int collect_patience;
 static unsigned long collect_flushed = INITIAL_JIFFIES;
 
 static struct task_struct *collectd;
+/* It is in a pass, from collect_mutex until the frames are given away. */
+static bool collectd_busy;
 /* Set by those who want it to do something, and cleared when it does. */
 static bool collect_queued, collect_requested, collect_pressed, collect_oom;
 /* The collector has nothing to wait for: the next one to queue wakes it up. */
@@ -456,7 +458,7 @@ static void collect_flush(void)
 	smp_mb();
 	if (!dstack_planted(NO_FLUSH))
 		flush_tlb_all();
-	collect_flushed = jiffies;
+	WRITE_ONCE(collect_flushed, jiffies);
 	count_vm_event(KSTACK_SHOOTDOWN);
 	dstack_delay();
 }
@@ -532,6 +534,8 @@ long kstack_collect_once(enum kstack_collect why)
 
 	if (!mutex_trylock(&collect_mutex))
 		return -EBUSY;
+	if (current == collectd)
+		WRITE_ONCE(collectd_busy, true);
 
 	collect_gather();
 	collect_choose(&pass);
@@ -541,11 +545,10 @@ long kstack_collect_once(enum kstack_collect why)
 	}
 	collect_release(&pass);
 	mutex_unlock(&collect_mutex);
-	/* A kstackd was in a hurry. */
-	if (unlikely(current == collectd && rt_task(current)))
-		sched_set_normal(current, 0);
 
 	collect_recycle(&pass);
+	if (current == collectd)
+		WRITE_ONCE(collectd_busy, false);
 	WRITE_ONCE(collect_passes, collect_passes + 1);
 	wake_up_all(&collect_wait);
 	if (pass.visited)
@@ -581,8 +584,11 @@ long kstack_collect(enum kstack_collect why)
 	}
 	taken = kstack_collect_once(why);
 	if (why == KSTACK_COLLECT_STARVED) {
-		/* It may be collectd, behind everybody else on its CPU. */
-		if (taken == -EBUSY && !rt_task(collectd))
+		/*
+		 * If it is collectd, it may be behind everybody else on its CPU.
+		 * It steps back by itself, before it does anything else.
+		 */
+		if (taken == -EBUSY && READ_ONCE(collectd_busy) && !rt_task(collectd))
 			sched_set_fifo_low(collectd);
 		WRITE_ONCE(last, jiffies);
 	}
@@ -702,8 +708,22 @@ static unsigned long collect_estimate(void)
 /* May reclaim have a pass? Not if there was one just now, or nothing to gain. */
 static bool collect_due(void)
 {
-	return collect_estimate() >= COLLECT_MIN_FRAMES &&
-	       time_after(jiffies, READ_ONCE(collect_passed) + COLLECT_SHRINK_INTERVAL);
+	unsigned long nr = collect_estimate();
+
+	if (nr < COLLECT_MIN_FRAMES ||
+	    time_before_eq(jiffies, READ_ONCE(collect_passed) + COLLECT_SHRINK_INTERVAL))
+		return false;
+	/* It would take nothing, see collect_enough(). */
+	return !collect_isolated() || (nr >= COLLECT_ISOLATED_FRAMES &&
+				       time_after_eq(jiffies, READ_ONCE(collect_flushed) +
+						     COLLECT_ISOLATED_INTERVAL));
+}
+
+/* If a kstackd was in a hurry, that is over. */
+static void collect_step_back(void)
+{
+	if (unlikely(rt_task(current)))
+		sched_set_normal(current, 0);
 }
 
 static int kstack_collectd(void *unused)
@@ -728,6 +748,7 @@ static int kstack_collectd(void *unused)
 		if (xchg(&collect_pressed, false))
 			kstack_collect(READ_ONCE(collect_oom) ? KSTACK_COLLECT_OOM :
 								KSTACK_COLLECT_PRESSURE);
+		collect_step_back();
 		kstack_free_poisoned();
 		/*
 		 * Waits for memory if it must. A CPU that starves meanwhile
@@ -787,10 +808,10 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 	unsigned long *freed = data, got;
 
 	got = kstack_overflow_trim(0);
-	if (collect_estimate() < COLLECT_MIN_FRAMES ||
-	    time_before(jiffies, last + COLLECT_OOM_INTERVAL))
+	if (time_before(jiffies, last + COLLECT_OOM_INTERVAL))
 		return NOTIFY_OK;
-	last = jiffies;
+	if (collect_estimate() < COLLECT_MIN_FRAMES)
+		goto out;
 	if (current == collectd) {
 		kstack_collect(KSTACK_COLLECT_OOM);
 	} else {
@@ -800,7 +821,12 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 				   COLLECT_OOM_WAIT);
 		WRITE_ONCE(collect_oom, false);
 	}
-	*freed += got + kstack_overflow_trim(0);
+	got += kstack_overflow_trim(0);
+out:
+	if (got >= COLLECT_MIN_FRAMES) {
+		last = jiffies;
+		*freed += got;
+	}
 	return NOTIFY_OK;
 }
 

@@ -126,9 +126,9 @@ static bool dstack_user_urgent(struct task_struct *tsk)
 
 	if (rt_or_dl_task(tsk))
 		return true;
-	if (!mm)
-		return false;
 	/* It does not run, so its memory map stays; others may lock more of it now. */
+	if (!mm || !(READ_ONCE(mm->locked_vm) | READ_ONCE(mm->def_flags)))
+		return false;
 	return (READ_ONCE(mm->def_flags) & VM_LOCKED) ||
 	       2 * READ_ONCE(mm->locked_vm) >= READ_ONCE(mm->total_vm);
 }
@@ -157,6 +157,9 @@ enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 {
 	/* Only the task writes them, preempted half-way at most: old or new. */
 	if (data_race(tsk->flags) & (PF_KTHREAD | PF_MEMALLOC))
+		return DSTACK_LEVEL_ALL;
+	/* The one thread of an OOM victim that the page allocator trusts as well. */
+	if (test_tsk_thread_flag(tsk, TIF_MEMDIE))
 		return DSTACK_LEVEL_ALL;
 	return dstack_dying(tsk) || dstack_user_urgent(tsk) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
 }

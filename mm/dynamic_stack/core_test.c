@@ -648,6 +648,9 @@ static void core_may_shrink(struct kunit *test)
 	set_tsk_thread_flag(tsk, TIF_SIGPENDING);
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
 	clear_tsk_thread_flag(tsk, TIF_SIGPENDING);
+	set_tsk_thread_flag(tsk, TIF_MEMDIE);
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_ALL);
+	clear_tsk_thread_flag(tsk, TIF_MEMDIE);
 	/* The signal is gone, and it is on its way to exit. */
 	tsk->signal->flags = SIGNAL_GROUP_EXIT;
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));

@@ -154,6 +154,7 @@ void kstack_pool_put(struct page **frame, unsigned int nr);
 void kstack_frame_recycle(struct page *page);
 void kstack_frame_retire(struct page *page);
 bool kstack_pool_below(enum kstack_mark mark);
+bool kstack_any_starved(void);
 void kstack_free_poisoned(void);
 unsigned long kstack_overflow_nr(void);
 bool kstack_overflow_above(unsigned long nr);

@@ -740,7 +740,12 @@ static bool kstack_give_starved(struct page *page)
 	return false;
 }
 
-static bool kstack_any_starved(void)
+/**
+ * kstack_any_starved - is there a CPU that can't run what it should?
+ *
+ * Return: true if there is.
+ */
+bool kstack_any_starved(void)
 {
 	int cpu;
 
@@ -900,12 +905,8 @@ static struct kstack_pool *kstack_pool_short(unsigned int nr)
 bool kstack_refill_sleeping(void)
 {
 	static unsigned long failing;
-	gfp_t gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL;
 	struct kstack_pool *pool;
 	struct page *page;
-
-	if (failing && time_after(jiffies, failing + HZ) && kstack_any_starved())
-		gfp = GFP_KERNEL;
 
 	/* Those in need first, then the reserve, then some more for each. */
 	while ((pool = kstack_pool_short(READ_ONCE(kstack_pool_low))) ||
@@ -913,6 +914,10 @@ bool kstack_refill_sleeping(void)
 	       (pool = kstack_pool_short(kstack_pool_target()))) {
 		int node = pool ? pool->node : numa_node_id();
 
+		gfp_t gfp = GFP_KERNEL;
+
+		if (!failing || !time_after(jiffies, failing + HZ) || !kstack_any_starved())
+			gfp |= __GFP_RETRY_MAYFAIL;
 		page = kstack_should_fail() ? NULL : kstack_frame_alloc(node, gfp);
 		if (!page) {
 			failing = failing ?: jiffies ?: 1;
@@ -924,6 +929,7 @@ bool kstack_refill_sleeping(void)
 		else if (!kstack_pool_add(pool, page))
 			kstack_overflow_add(page);
 	}
+	failing = 0;
 	return true;
 }
 

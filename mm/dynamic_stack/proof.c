@@ -207,8 +207,9 @@ static enum dynamic_stack_proof proof_this_cpu(void)
  * dstack_proof_online - may managed stacks be used on a CPU that comes up?
  * @cpu: the CPU, which this runs on
  *
- * Between set_cpu_online() and this, the CPU runs only its idle task and threads
- * of its own whose stacks are whole, and is the first to use no page of a stack.
+ * Between set_cpu_online() and this, the CPU runs its idle task and threads of its
+ * own, whose stacks are whole, and hardly anything else: a kernel thread that was
+ * last there may be woken up to it, at that moment.
  *
  * Context: hotplug callback on the CPU; one CPU at a time.
  * Return: 0, or -EIO: the CPU must not come up.

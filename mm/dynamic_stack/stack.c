@@ -39,8 +39,11 @@ static struct workqueue_struct *dstack_wq __ro_after_init;
 
 static void dstack_kick_dead(struct irq_work *work)
 {
-	/* A process of very many threads may be going: a tick's worth at a time. */
-	queue_delayed_work(dstack_wq, &dstack_dead_work, 1);
+	/*
+	 * A process of very many threads may be going: a tick's worth at a time. But
+	 * the timer may depend on ksoftirqd, and so on who keeps it from running.
+	 */
+	queue_delayed_work(dstack_wq, &dstack_dead_work, !kstack_any_starved());
 }
 
 static struct irq_work dstack_dead_kick = IRQ_WORK_INIT_HARD(dstack_kick_dead);
