@@ -489,7 +489,7 @@ int main(int argc, char **argv)
 	int i, status[READERS], seconds = argc > 1 ? atoi(argv[1]) : 12, bad = 0;
 	char period[32], sleep[32], printk[64];
 	pid_t pid[READERS];
-	long collected, deadline;
+	long taken, collected, deadline;
 	bool has[READERS];
 
 	ksft_print_header();
@@ -506,6 +506,7 @@ int main(int argc, char **argv)
 	write_file("/proc/sys/kernel/printk", "3");
 	write_file("/proc/sys/kernel/sysrq", "1");
 	collected = vmstat("kstack_collect");
+	taken = vmstat("kstack_reclaim") + vmstat("kstack_park");
 
 	/* Before there is load: some patch the kernel's code. */
 	for (i = 0; i < READERS; i++)
@@ -541,13 +542,20 @@ int main(int argc, char **argv)
 		bad += !!how;
 	}
 	collected = vmstat("kstack_collect") - collected;
+	taken = vmstat("kstack_reclaim") + vmstat("kstack_park") - taken;
 	write_file("/proc/sys/kernel/hung_task_timeout_secs", "120");
 	write_file(PERIOD, period);
 	write_file(SLEEP, sleep);
 
 	ksft_test_result(!bad, "all tasks that were read are well (%d are not)\n", bad);
-	ksft_test_result(collected > 10 * seconds, "frames were collected meanwhile (%ld)\n",
-			 collected);
+	/*
+	 * A reader would fault on a page that was unmapped, whatever became of it. How
+	 * many are collected as well depends on how much of the CPUs the readers leave:
+	 * who is preempted is not shrunk.
+	 */
+	ksft_test_result(taken > 20 * seconds && collected > seconds,
+			 "pages were unmapped meanwhile (%ld, %ld of them collected)\n",
+			 taken, collected);
 	ksft_test_result(vmstat("kstack_fault") == 0, "no stack fault\n");
 	write_file("/proc/sys/kernel/printk", printk);
 	ksft_finished();
