@@ -497,7 +497,8 @@ static void core_deepest(struct kunit *test)
 /* Empty this CPU's pool but for @keep frames. */
 static void pool_keep(struct core_ctx *ctx, unsigned int keep)
 {
-	while (ctx->nr < ARRAY_SIZE(ctx->stash) && kstack_pool_take(ctx->stash + ctx->nr, 1, DSTACK_LEVEL_ALL))
+	while (ctx->nr < ARRAY_SIZE(ctx->stash) &&
+	       kstack_pool_take(ctx->stash + ctx->nr, 1, DSTACK_LEVEL_ALL))
 		ctx->nr++;
 	ISO_TRUE(&ctx->iso, ctx->nr >= keep);
 	if (ctx->nr < keep)

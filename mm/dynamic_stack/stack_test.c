@@ -189,7 +189,8 @@ static int exit_strips(void *data)
 	use_stack(ctx);
 	/* One is parked. */
 	dstack_park(ds, ds->base + PAGE_SIZE + 8);
-	while (!kstack_pool_below(KSTACK_MARK_LOW) && kstack_pool_take(ctx->stash + nr, 1, DSTACK_LEVEL_ALL))
+	while (!kstack_pool_below(KSTACK_MARK_LOW) &&
+	       kstack_pool_take(ctx->stash + nr, 1, DSTACK_LEVEL_ALL))
 		nr++;
 	pool = dstack_vm_event(NR_KSTACK_POOL);
 	ISO_TRUE(iso, kstack_pool_below(KSTACK_MARK_LOW));

@@ -16,7 +16,7 @@ import shutil
 import sys
 
 from . import census, plot, ui
-from .repo import BUILD, LOGS, RESULTS, Guest, command_line, image, short, step, tool
+from .repo import BUILD, LOGS, RESULTS, ROOT, Guest, command_line, image, output, short, step, tool
 from .ui import Error
 
 CENSUS_DIR = tool("census")
@@ -155,7 +155,7 @@ def part(r, on):
 def foretold(c, on):
     """What kstackestimate makes of the boot with the feature off, beside the truth"""
     threads = os.path.join(RESULTS, "demo", f"{c.name}-off", "threads")
-    e = json.loads(dslib.run([os.path.join(ROOT, "tools/mm/kstackestimate"), "--from", threads, "--json"]))
+    e = json.loads(output([os.path.join(ROOT, "tools/mm/kstackestimate"), "--from", threads, "--json"]))
     kib = e["policies"]["sleep"]["kernel_stack_kib"]
     return {"kernel_stack_kib": kib, "off_by_percent": round(100 * (kib / on["kernel_stack_kib"] - 1), 2),
             "threads": e["threads"], "pages_per_thread": e["policies"]["sleep"]["pages_per_thread"]}
