@@ -49,7 +49,7 @@ for i in 1 2 3 4 5 6 7 8; do
 		done
 	) &
 done
-stress-ng --temp-path /tmp --timeout $seconds --oomable --oom-pipe 1 --brk 1 --bigheap 1 --bigheap-growth 4M \
+stress-ng --temp-path /tmp --timeout $seconds --oom-pipe 1 --brk 1 --bigheap 1 --bigheap-growth 4M \
 	--swap 1 --fork 2 --vfork 1 --pthread 1 --pthread-max 300 >/tmp/log 2>&1 &
 stress=$!
 end=$(($(cut -d. -f1 /proc/uptime) + seconds + 120))
