@@ -104,7 +104,9 @@ static struct task_struct *collectd;
 /* It is in a pass, from collect_mutex until the frames are given away. */
 static bool collectd_busy;
 /* Set by those who want it to do something, and cleared when it does. */
-static bool collect_queued, collect_requested, collect_pressed, collect_oom;
+static bool collect_queued, collect_requested;
+/* Which pass somebody wants who reclaims memory; KSTACK_COLLECT_AGED: none. */
+static enum kstack_collect collect_pressed;
 /* The collector has nothing to wait for: the next one to queue wakes it up. */
 static bool collect_asleep;
 
@@ -657,7 +659,8 @@ static unsigned long collect_timeout(unsigned int period)
 /* Somebody can't wait until the period is over. */
 static bool collect_wanted(void)
 {
-	return READ_ONCE(collect_requested) || READ_ONCE(collect_pressed);
+	return READ_ONCE(collect_requested) ||
+	       READ_ONCE(collect_pressed) != KSTACK_COLLECT_AGED;
 }
 
 /*
@@ -732,6 +735,7 @@ static int kstack_collectd(void *unused)
 
 	for (;;) {
 		unsigned int period = READ_ONCE(kstack_collect_period);
+		enum kstack_collect pressed;
 		bool requested;
 
 		if (!period || READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_NEVER)
@@ -745,9 +749,9 @@ static int kstack_collectd(void *unused)
 			last = jiffies;
 			kstack_collect(KSTACK_COLLECT_AGED);
 		}
-		if (xchg(&collect_pressed, false))
-			kstack_collect(READ_ONCE(collect_oom) ? KSTACK_COLLECT_OOM :
-								KSTACK_COLLECT_PRESSURE);
+		pressed = xchg(&collect_pressed, KSTACK_COLLECT_AGED);
+		if (pressed != KSTACK_COLLECT_AGED)
+			kstack_collect(pressed);
 		collect_step_back();
 		kstack_free_poisoned();
 		/*
@@ -775,9 +779,13 @@ static unsigned long kstack_shrink_count(struct shrinker *shrink, struct shrink_
 	return nr ?: SHRINK_EMPTY;
 }
 
-static void collect_press(void)
+static void collect_press(enum kstack_collect why)
 {
-	WRITE_ONCE(collect_pressed, true);
+	/* The more urgent one stays. */
+	if (why == KSTACK_COLLECT_OOM)
+		WRITE_ONCE(collect_pressed, why);
+	else
+		cmpxchg(&collect_pressed, KSTACK_COLLECT_AGED, why);
 	wake_up_process(collectd);
 }
 
@@ -789,7 +797,7 @@ static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_c
 	if (freed >= sc->nr_to_scan || !collect_due())
 		return freed ?: SHRINK_STOP;
 	if (current != collectd)
-		collect_press();
+		collect_press(KSTACK_COLLECT_PRESSURE);
 	else if (kstack_collect(KSTACK_COLLECT_PRESSURE) > 0)
 		freed += kstack_overflow_trim(0);
 	return freed ?: SHRINK_STOP;
@@ -815,11 +823,9 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 	if (current == collectd) {
 		kstack_collect(KSTACK_COLLECT_OOM);
 	} else {
-		WRITE_ONCE(collect_oom, true);
-		collect_press();
+		collect_press(KSTACK_COLLECT_OOM);
 		wait_event_timeout(collect_wait, READ_ONCE(collect_passes) != passes,
 				   COLLECT_OOM_WAIT);
-		WRITE_ONCE(collect_oom, false);
 	}
 	got += kstack_overflow_trim(0);
 out:

@@ -412,9 +412,7 @@ bool dstack_may_shrink(struct task_struct *tsk)
 		return false;
 	if (flags & (PF_EXITING | PF_MEMALLOC | PF_MEMALLOC_NOFS | PF_MEMALLOC_NOIO))
 		return false;
-	if (flags & PF_KTHREAD)
-		return true;
-	if (flags & PF_POSTCOREDUMP)
+	if (flags & (PF_KTHREAD | PF_POSTCOREDUMP))
 		return true;
 	return !dstack_user_urgent(tsk) && !dstack_dying(tsk);
 }

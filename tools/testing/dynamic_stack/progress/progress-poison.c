@@ -109,18 +109,9 @@ static void kill_children(void)
 
 static char map_of(pid_t pid, int page)
 {
-	char line[256], map[64] = "";
-	FILE *f = fopen(STACKS, "r");
-	int tid, held;
+	struct stack_info info;
 
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%d %d %63s", &tid, &held, map) == 3 && tid == pid)
-			break;
-		map[0] = '\0';
-	}
-	if (f)
-		fclose(f);
-	return strlen(map) > (size_t)page ? map[page] : '?';
+	return stack_info(pid, &info) && strlen(info.map) > (size_t)page ? info.map[page] : '?';
 }
 
 static int test(bool deep)

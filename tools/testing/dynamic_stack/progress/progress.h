@@ -3,29 +3,20 @@
 #ifndef DYNAMIC_STACK_PROGRESS_H
 #define DYNAMIC_STACK_PROGRESS_H
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "../../selftests/dynamic_stack/files.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define STACKS		"/sys/kernel/debug/dynamic_stack/stacks"
-#define TESTFILE	"/sys/kernel/debug/dynamic_stack_test"
+#define STACKS		DEBUGFS "stacks"
 #define CGROUP		"/sys/fs/cgroup/"
 
 static inline long long now_ms(void)
@@ -34,14 +25,6 @@ static inline long long now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
-static inline void sleep_ms(unsigned int ms)
-{
-	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
-
-	while (nanosleep(&ts, &ts) && errno == EINTR)
-		;
 }
 
 static inline void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
@@ -56,50 +39,12 @@ static inline void __attribute__((noreturn, format(printf, 1, 2))) die(const cha
 	exit(1);
 }
 
-/* 0, or -errno */
-static inline int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 static inline void must_write(const char *path, const char *text)
 {
 	int err = write_file(path, text);
 
 	if (err)
 		die("%s: %s", path, strerror(-err));
-}
-
-/* Number behind "key " in a file of lines, or the file's only number; or -1. */
-static inline long read_key(const char *path, const char *key)
-{
-	FILE *f = fopen(path, "r");
-	size_t len = strlen(key);
-	char line[512];
-	long val = -1;
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f)) {
-		if (!len || (!strncmp(line, key, len) && strchr(" :\t", line[len]))) {
-			val = strtol(line + len + !!len, NULL, 0);
-			break;
-		}
-	}
-	fclose(f);
-	return val;
-}
-
-static inline long vmstat(const char *key)
-{
-	return read_key("/proc/vmstat", key);
 }
 
 /*
@@ -150,18 +95,9 @@ static inline void pin(int cpu)
 /* Pages that a task holds; -1 if there is no such managed task. */
 static inline int held_pages(pid_t tid)
 {
-	FILE *f = fopen(STACKS, "r");
-	int pid, held, found = -1;
-	char line[256];
+	struct stack_info info;
 
-	if (!f)
-		return -1;
-	while (found < 0 && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%d %d", &pid, &held) == 2 && pid == tid)
-			found = held;
-	}
-	fclose(f);
-	return found;
+	return stack_info(tid, &info) ? info.held : -1;
 }
 
 /* How many tasks with this name hold so few pages; *@all: how many there are. */

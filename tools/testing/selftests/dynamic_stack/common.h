@@ -2,108 +2,12 @@
 #ifndef SELFTEST_DYNAMIC_STACK_COMMON_H
 #define SELFTEST_DYNAMIC_STACK_COMMON_H
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
+#include "files.h"
 #include "kselftest.h"
 
-#define DEBUGFS		"/sys/kernel/debug/dynamic_stack/"
-#define TESTFILE	"/sys/kernel/debug/dynamic_stack_test"
 #define PERIOD		"/proc/sys/vm/dynamic_stack_collect_period_ms"
 #define SLEEP		"/proc/sys/vm/dynamic_stack_sleep_ms"
 #define RECLAIM		"/sys/module/dynamic_stack/parameters/reclaim"
-
-static inline void sleep_ms(unsigned int ms)
-{
-	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
-
-	while (nanosleep(&ts, &ts) && errno == EINTR)
-		;
-}
-
-/* 0, or -errno */
-static inline int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-static inline int read_file(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t n, len = 0;
-
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, buf + len, size - 1 - len)) > 0)
-		len += n;
-	close(fd);
-	buf[len] = '\0';
-	return 0;
-}
-
-/* Number behind "key " in a file of lines; -1 if there is none. */
-static inline long read_key(const char *path, const char *key)
-{
-	FILE *f = fopen(path, "r");
-	size_t len = strlen(key);
-	char line[256];
-	long val = -1;
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f)) {
-		if (!strncmp(line, key, len) && strchr(" :\t", line[len])) {
-			val = strtol(line + len + 1, NULL, 0);
-			break;
-		}
-	}
-	fclose(f);
-	return val;
-}
-
-static inline long vmstat(const char *key)
-{
-	return read_key("/proc/vmstat", key);
-}
-
-struct stack_info {
-	int held;
-	char map[32];		/* top page first: M present, P parked, - none */
-	long depth;
-};
-
-/* What debugfs says about a task. False: no such managed task. */
-static inline bool stack_info(pid_t tid, struct stack_info *info)
-{
-	FILE *f = fopen(DEBUGFS "stacks", "r");
-	char line[256];
-	bool found = false;
-	int pid;
-
-	if (!f)
-		return false;
-	while (!found && fgets(line, sizeof(line), f)) {
-		found = sscanf(line, "%d %d %31s %ld", &pid, &info->held, info->map,
-			       &info->depth) == 4 && pid == tid;
-	}
-	fclose(f);
-	return found;
-}
 
 static inline void need_feature(void)
 {
