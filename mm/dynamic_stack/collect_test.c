@@ -472,6 +472,9 @@ static void collect_woken(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, ctx);
 	ctx->tsk = s->tsk;
 	ctx->args.ds = s->ds;
+	/* If it takes any, they are lost. */
+	INIT_LIST_HEAD(&ctx->frames);
+	ctx->args.frames = &ctx->frames;
 	dstack_isolated(test, take_woken, ctx);
 }
 
