@@ -65,6 +65,16 @@ static pteval_t fault_pte __ro_after_init;
 static unsigned int kstack_populate = DSTACK_PROMISED;
 module_param_named(populate, kstack_populate, uint, 0444);
 
+static __always_inline bool kstack_fault_poisoned(struct page *page)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	/* PageHWPoison() may be instrumented. */
+	return arch_test_bit(PG_hwpoison, &page->flags);
+#else
+	return false;
+#endif
+}
+
 /*
  * The frame for a slot that a fault is about to fill. The owner is noted by
  * hand: what checks it may warn, and a warning must not come from here.
@@ -77,13 +87,15 @@ static __always_inline struct page *kstack_fault_take(struct dynamic_stack *ds)
 		struct page **slot = raw_cpu_ptr(&kstack_fault.page[i]);
 		struct page *page = READ_ONCE(*slot);
 
-		/* One whose memory has failed is left where it is, for good. */
-		if (!page || unlikely(PageHWPoison(page)))
+		if (!page)
 			continue;
 		WRITE_ONCE(*slot, NULL);
 		/* One instruction each, against the filling that this may interrupt. */
 		raw_cpu_inc(kstack_fault_short);
 		raw_cpu_dec(vm_event_states.event[NR_KSTACK_POOL]);
+		/* Its memory has failed: nobody refers to it from here on. */
+		if (unlikely(kstack_fault_poisoned(page)))
+			continue;
 		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_DEBUG))
 			page->private = (unsigned long)ds;
 		return page;
