@@ -74,4 +74,7 @@ int cmd_idle(int argc, char **argv);
 /* day.c */
 int cmd_day(int argc, char **argv);
 
+/* frag.c */
+int cmd_frag(int argc, char **argv);
+
 #endif

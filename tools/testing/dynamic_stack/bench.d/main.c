@@ -310,6 +310,8 @@ static const struct {
 	{ "scale", cmd_scale, "THREADS\n\tmany sleepers: memory, and what they cost others" },
 	{ "idle", cmd_idle, "SECONDS\n\tinterrupts of a machine where next to nothing happens" },
 	{ "day", cmd_day, "[SECONDS]\n\ta phone's day: memory over time, and what it costs" },
+	{ "frag", cmd_frag, "load PERCENT | measure\n"
+	  "\tmemory that comes and goes in pieces, and how whole free memory is" },
 	{ "nothing", cmd_nothing, "\n\texit" },
 };
 

@@ -27,6 +27,7 @@ Parts (BENCH=quick: ops and static; BENCH="ops latency": these):
   idle      interrupts of idle processors in a minute
   day       a phone's day in two minutes: memory over time, and its price, for
             several settings of the policy
+  frag      how whole free memory is after an hour of such days (only if named)
 
 Builds the kernels and the guest if need be, prints tables and writes
 build/results/bench.json, bench.png and bench-day.png.
@@ -76,7 +77,7 @@ RATIOS = {"off": "off", "on": "on", "switch": "on_switch", "fault": "fault", "gr
 DEFAULT = (1000, 1000)
 KERNELS = {"guest": ("base", "guest", "guest-fault", "guest-hooks"),
            "bench": ("bench-base", "bench", "bench-fault", "bench-hooks")}
-PARTS = ("ops", "fault", "depth", "static", "parallel", "latency", "scale", "idle", "day")
+PARTS = ("ops", "fault", "depth", "static", "parallel", "latency", "scale", "idle", "day", "frag")
 QUICK = ("ops", "static")
 
 COLOUR = {"off": plot.GREY, "on": plot.BLUE, "switch": plot.RED, "fault": plot.SKY, "growth": plot.PINK,
@@ -125,6 +126,7 @@ def options():
     p.add_argument("--threads", default=" ".join(map(str, SCALE)), help="scale part")
     p.add_argument("--latency-seconds", type=int, default=10)
     p.add_argument("--day-seconds", type=int, default=120)
+    p.add_argument("--frag-days", type=int, default=30, help="frag part: so many days of two minutes (default 30)")
     p.add_argument("--append", default="", help="more of the kernel's command line, for all")
     p.add_argument("--config", choices=KERNELS, default="bench", help="which kernels to count instructions with: "
                    "of configs/bench.config (default), or the tests' own")
@@ -151,7 +153,7 @@ def options():
         p.error("--jobs: at least 1")
     if o.seconds < 1:
         p.error("--seconds: at least 1")
-    o.parts = o.parts.split() if o.parts else list(PARTS)
+    o.parts = o.parts.split() if o.parts else [part for part in PARTS if part != "frag"]
     for part in o.parts:
         if part not in PARTS:
             p.error(f"no part {part}, there are {' '.join(PARTS)}")
@@ -226,7 +228,7 @@ class Bench:
                 raise
 
     def config(self, part):
-        several = part in ("idle", "depth") or part == "parallel" and not self.o.parallel_icount
+        several = part in ("idle", "depth", "frag") or part == "parallel" and not self.o.parallel_icount
         return "guest" if several else self.o.config
 
     def variants(self, part):
@@ -618,6 +620,35 @@ class Bench:
               f"{base['wakes']} wake-ups.\nbusy: instructions of all that is not idle, on one processor with -icount; ratio, "
               "+/switch: to stock. The sleep\nthat makes a stack shrink is vm.dynamic_stack_sleep_ms, the period, if it is not "
               "the same or 1 s,\nvm.dynamic_stack_collect_period_ms.")
+
+    def frag(self):
+        out = self.more.setdefault("frag", {})
+        job = "ds-bench frag load 55 &\nload=$!\nsleep 1\n" \
+            f"for i in $(seq {self.o.frag_days}); do ds-bench day 120 >/dev/null || exit 1; done\n" \
+            "kill $load\nwait 2>/dev/null\nsleep 5\nsync\necho 3 >/proc/sys/vm/drop_caches\nds-bench frag measure"
+
+        def boot(v):
+            return self.boot(v, "frag", job, "--smp", "1", "--mem", "512M", *ICOUNT, timeout=self.o.frag_days * 300)
+        variants = self.variants("frag")
+        for v, lines in zip(variants, self.together(boot, variants)):
+            out[v] = next((r for r in lines if "frag" in r), None)
+            if not out[v]:
+                self.bad.append(f"frag, {v}: nothing was measured")
+        for what, unit, better in (("whole_permille", "permille_of_free_memory", "higher"), ("huge", "huge_pages", "higher"),
+                                   ("compact_stall", "compactions", "lower")):
+            self.add(f"frag-{what.removesuffix('_permille')}", unit, {v: r[what] for v, r in out.items() if r}, 1, better)
+
+    def frag_table(self):
+        out = self.more.get("frag")
+        if not out:
+            return
+        body = [[v, r["free_kib"], f"{r['whole_permille'] / 10:.1f} %", f"{r['huge']} of {r['tried']}", r["fallback"],
+                 r["compact_stall"]] for v, r in out.items() if r]
+        print()
+        markdown([f"after {self.o.frag_days} days", "free KiB", "free in huge pages", "huge pages got", "refused", "compactions"],
+                 body)
+        print("A phone's day of two minutes, again and again, beside 55 % of memory that comes and goes in pieces of 64 KiB;\n"
+              "then all of it ends. 512 MiB, one processor, -icount.")
 
     def profile(self):
         """Instructions of each function, from a plugin that counts them"""
