@@ -87,10 +87,23 @@ static void sleep_until(long long ms)
 		;
 }
 
+/*
+ * An emulator that runs all processors in one thread lets another one go on here.
+ * Without, it may give a busy one milliseconds, and those beside it microseconds.
+ */
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("pause");
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 static void spin_until(long long ms)
 {
 	while (now_ms() < ms)
-		;
+		relax();
 }
 
 static void pin(pid_t pid, int cpu)
@@ -184,7 +197,8 @@ static void seen_starved(long long us, int cpu, int pid)
 	}
 }
 
-static void seen_switch(long long us, int cpu, int pid)
+/* It runs: because of a switch to it, or it ran on after it had been preempted. */
+static void seen_run(long long us, int cpu, int pid)
 {
 	int i;
 
@@ -240,12 +254,14 @@ static void read_trace(void)
 		} else if (!strcmp(event, "sched_switch")) {
 			p = strstr(p, "next_pid=");
 			if (p && sscanf(p, "next_pid=%d", &pid) == 1)
-				seen_switch(t, cpu, pid);
+				seen_run(t, cpu, pid);
 		} else if (!strcmp(event, "dynamic_stack_refill")) {
 			p = strstr(p, " cpu=");
-			if (p && sscanf(p, " cpu=%d before=%d after=%d starved=%d",
-					&cpu, &before, &after, &starved) == 4 &&
-			    cpu < MAX_CPUS && starved && after < POOL_ENOUGH)
+			if (!p || sscanf(p, " cpu=%d before=%d after=%d starved=%d",
+					 &cpu, &before, &after, &starved) != 4 || cpu >= MAX_CPUS)
+				continue;
+			seen_run(t, cpu, kstackd[cpu]);
+			if (starved && after < POOL_ENOUGH)
 				seen.refill_short[cpu] = t;
 		}
 	}
@@ -370,7 +386,7 @@ static void hog(const struct part *part, int cpu)
 		/* All the others but the hogs are back: it may end. */
 		while (now_ms() < end &&
 		       __atomic_load_n(&shared->rt_done, __ATOMIC_RELAXED) < shared->rt_all)
-			;
+			relax();
 	}
 	rt_done(false);
 }
