@@ -19,6 +19,10 @@ The patch series and the git branch that is made of it.
 New files of the kernel live in this repository at the path they have in the
 kernel.  The trailer `New-files: PATH...` in a patch's message names those
 (files or directories) that join the tree in that commit.
+
+The line `# series B` in patches/*/series parts the feature from what stands on
+it.  A patch of B may also edit new files.  They are here as they are in the end;
+what series A brings of them is that without B's patches.
 """
 
 import fcntl
@@ -42,6 +46,10 @@ LINUX = os.path.join(BUILD, "linux")
 BASE = base_mk()
 PATCHES = os.path.join(ROOT, "patches", BASE["SERIES"])
 BRANCH = "dynamic-stack"
+# In the file that lists the patches: from here on, series B
+SERIES_B = "# series B"
+# Series A's last commit
+LAST_A = "refs/tags/series-a"
 # The commit that `branch` or `refresh` last knew to equal the patches
 EXPORTED = "refs/exported/dynamic-stack"
 # path -> blob of the new files as last copied from here to the work tree
@@ -169,14 +177,20 @@ def ensure_base():
 # --- the patches and the new files ------------------------------------------
 
 def series_names():
+    """Names of series A's patches, and of B's"""
     path = os.path.join(PATCHES, "series")
     if not os.path.exists(path):
         if os.path.isdir(PATCHES) and any(n.endswith(".patch") for n in os.listdir(PATCHES)):
             raise Error(f"{short(path)} is missing: list the patches there, one a line")
-        return []
+        return [], []
+    both, part = ([], []), 0
     with open(path, encoding="utf-8") as f:
-        names = [line.split("#")[0].strip() for line in f]
-    names = [n.split()[0] for n in names if n]
+        for line in f:
+            if line.strip() == SERIES_B:
+                part = 1
+            elif line.split("#")[0].strip():
+                both[part].append(line.split()[0])
+    names = both[0] + both[1]
     for n in names:
         if not os.path.isfile(os.path.join(PATCHES, n)):
             raise Error(f"{short(path)} names {n}, which does not exist: add it or remove the line")
@@ -186,7 +200,7 @@ def series_names():
     twice = {n for n in names if names.count(n) > 1}
     if twice:
         raise Error(f"{short(path)} names {min(twice)} twice: remove one line")
-    return names
+    return both
 
 
 def new_files():
@@ -300,28 +314,57 @@ def describe_failure(text, patch):
     return f"{files or 'its diff'} ({m[1] if m else text.strip()})"
 
 
-def build_commits(base, version):
-    """The whole branch as git objects, nothing visible: returns its last commit."""
-    patches = [Patch(n) for n in series_names()]
+def git_apply(patch, env, *options):
+    """Apply a patch's diff to an index; returns what git says if it can't"""
+    r = subprocess.run(["git", "-C", LINUX, "apply", "--cached", "--whitespace=nowarn", *options, "-"],
+                       input=patch.diff, stderr=subprocess.PIPE, check=False, env=dict(os.environ, LC_ALL="C", **env))
+    return r.stderr.decode(errors="replace") if r.returncode else None
+
+
+def as_brought(patches, owner):
+    """The new files that B's patches edit, as they are before: {path: blob}"""
+    files = sorted({f.decode() for p in patches for f in p.files()} & set(owner))
+    if not files:
+        return {}
+    with tempfile.TemporaryDirectory() as tmp:
+        env = {"GIT_INDEX_FILE": os.path.join(tmp, "index")}
+        git("read-tree", "--empty", env=env)
+        git("update-index", "--add", "--index-info", env=env, input="".join(
+            f"{mode(os.path.join(ROOT, f))} {blob(os.path.join(ROOT, f), True)}\t{f}\n" for f in files))
+        for p in reversed(patches):
+            mine = [f"--include={f.decode()}" for f in p.files() if f.decode() in owner]
+            wrong = mine and git_apply(p, env, "-R", *mine)
+            if wrong:
+                raise Error(f"{short(PATCHES)}/{p.name} can't be taken out of {describe_failure(wrong, p)}, which was "
+                            "edited here: make the same edit in the patch; nothing was changed")
+        lines = git("ls-files", "-s", "-z", env=env).split("\0")
+    return {x.split("\t", 1)[1]: x.split()[1] for x in lines if x}
+
+
+def build_commits(base, version, last_a=False):
+    """The whole branch as git objects, nothing visible: returns its last commit, or series A's."""
+    names_a, names_b = series_names()
+    patches = [Patch(n) for n in names_a + names_b]
     owner = assign(patches, base)
+    before = as_brought(patches[len(names_a):], owner)
     commit = base
     with tempfile.TemporaryDirectory() as tmp:
         env = {"GIT_INDEX_FILE": os.path.join(tmp, "index")}
         git("read-tree", base, env=env)
-        for p in patches:
+        for i, p in enumerate(patches):
+            if last_a and i == len(names_a):
+                break
             if p.diff.strip():
                 clash = {f.decode() for f in p.files()} & set(owner)
-                if clash:
+                if clash and i < len(names_a):
                     raise Error(f"{p.name}: edits {min(clash)}, which is a new file here: edit the file itself")
-                r = subprocess.run(["git", "-C", LINUX, "apply", "--cached", "--whitespace=nowarn", "-"],
-                                   input=p.diff, stderr=subprocess.PIPE, check=False,
-                                   env=dict(os.environ, LC_ALL="C", **env))
-                if r.returncode:
-                    where = describe_failure(r.stderr.decode(errors="replace"), p)
+                wrong = git_apply(p, env)
+                if wrong:
+                    where = describe_failure(wrong, p)
                     raise Error(f"{short(PATCHES)}/{p.name} does not apply to {where} of "
                                 f"{BASE['BASE_PACKAGE']} {version} (made for {BASE['BASE_VERSION']}): "
                                 "correct the patch; nothing was changed")
-            info = "".join(f"{mode(os.path.join(ROOT, f))} {blob(os.path.join(ROOT, f), True)}\t{f}\n"
+            info = "".join(f"{mode(os.path.join(ROOT, f))} {before.get(f) or blob(os.path.join(ROOT, f), True)}\t{f}\n"
                            for f, o in sorted(owner.items()) if o is p)
             if info:
                 git("update-index", "--add", "--index-info", env=env, input=info)
@@ -419,7 +462,13 @@ def checkout(commit):
             git("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
         git("reset", "-q", "--hard", commit)
     git("update-ref", EXPORTED, commit)
+    tag_last_a(commit)
     save_sync({f: blob(os.path.join(ROOT, f)) for f in mine})
+
+
+def tag_last_a(commit):
+    behind = len(series_names()[1])
+    git("update-ref", LAST_A, git("rev-parse", f"{commit}~{behind}").strip())
 
 
 def refuse_in_progress():
@@ -433,6 +482,7 @@ def branch():
     refuse_in_progress()
     commit = build_commits(base, version)
     if rev("HEAD") == commit and rev(EXPORTED) == commit and not edits():
+        tag_last_a(commit)
         save_sync({f: blob(os.path.join(ROOT, f)) for f in new_files()})
     else:
         if os.environ.get("FORCE") != "1":
@@ -611,7 +661,8 @@ def refresh(args):
         copy.append(f)
 
     # 2. patches
-    out, names = {}, []
+    out, names, last_a = {}, [], None
+    of_b = {Patch(n).message.split("\n", 1)[0] for n in series_names()[1]}
     with tempfile.TemporaryDirectory() as tmp:
         for i, c in enumerate(git("rev-list", "--reverse", f"{base}..{head}").split(), 1):
             fresh = set(git("diff-tree", "--no-commit-id", "--name-only", "--no-renames", "-r",
@@ -621,7 +672,9 @@ def refresh(args):
                             "--diff-filter=A", "-r", c).split("\n")) - {""}
             message = git("show", "-s", "--format=%B", c).strip() + "\n"
             subject = message.split("\n", 1)[0]
-            if new and not fresh - new and not first:
+            if last_a is None and subject in of_b:
+                last_a = len(names)
+            if last_a is None and new and not fresh - new and not first:
                 print(f"note: '{subject}' only edits new files: folded into them, no patch")
                 continue
             named = trailer(message)
@@ -633,7 +686,8 @@ def refresh(args):
             i = len(names) + 1
             slug = re.sub(r"[^A-Za-z0-9._]+", "-", subject).strip("-.")[:60].rstrip("-.")
             name = f"{i:04d}-{slug}.patch"
-            out[name] = mail(c, message, sorted(fresh - new), tmp)
+            # What B edits of new files is a part of its patches
+            out[name] = mail(c, message, sorted(fresh - (new if last_a is None else first & new)), tmp)
             names.append(name)
 
     # 3. only now write
@@ -646,7 +700,10 @@ def refresh(args):
         changed += write_if_changed(os.path.join(PATCHES, name), data)
     if names or os.path.isdir(PATCHES):
         os.makedirs(PATCHES, exist_ok=True)
-        changed += write_if_changed(os.path.join(PATCHES, "series"), "".join(n + "\n" for n in names).encode())
+        lines = [n + "\n" for n in names]
+        if last_a is not None:
+            lines.insert(last_a, SERIES_B + "\n")
+        changed += write_if_changed(os.path.join(PATCHES, "series"), "".join(lines).encode())
         for old in os.listdir(PATCHES):
             if old.endswith(".patch") and old not in out:
                 os.unlink(os.path.join(PATCHES, old))
@@ -906,9 +963,16 @@ def mail_series(args):
         raise Error("build/linux is not what the patches give: 'make branch' or 'make refresh' first")
     out = os.path.abspath(args[0]) if args else os.path.join(BUILD, "series")
     shutil.rmtree(out, ignore_errors=True)
+    last_a = rev(LAST_A)
+    for part, first, last in (("a", base, last_a), ("b", last_a, rev("HEAD"))):
+        if first != last:
+            mail_part(os.path.join(out, part), part, first, last, signoff)
+
+
+def mail_part(out, part, first, last, signoff):
     os.makedirs(out)
-    template = os.path.join(PATCHES, "cover-letter.txt")
-    cmd = ["format-patch", "-q", "--rfc", "-o", out, "--no-signature", "-M", f"--base={base}", f"{base}..HEAD"]
+    template = os.path.join(PATCHES, "cover-letter.txt" if part == "a" else f"cover-letter-{part}.txt")
+    cmd = ["format-patch", "-q", "--rfc", "-o", out, "--no-signature", "-M", f"--base={first}", f"{first}..{last}"]
     if os.path.exists(template):
         cmd.insert(1, "--cover-letter")
     git(*cmd)
