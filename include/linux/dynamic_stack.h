@@ -287,6 +287,7 @@ enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk);
 bool dynamic_stack_runnable(struct task_struct *tsk);
 struct task_struct *dynamic_stack_refiller(int cpu);
 struct task_struct *dynamic_stack_collector(void);
+bool dynamic_stack_collecting(void);
 bool dynamic_stack_cpu_starved(int cpu);
 void dynamic_stack_resched(int cpu);
 

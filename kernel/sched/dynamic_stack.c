@@ -161,7 +161,7 @@ static struct task_struct *ready_collector(struct rq *rq)
 
 	if (task_rq(tsk) != rq || !raw_spin_trylock(&tsk->pi_lock))
 		return NULL;
-	/* A kstackd may have made it a real-time task. */
+	/* Somebody may have made it a real-time task. */
 	ready = task_rq(tsk) == rq && task_on_rq_queued(tsk) &&
 		(tsk->sched_class == &rt_sched_class ||
 		 (tsk->sched_class == &fair_sched_class && fair_task_ready(tsk))) &&
@@ -272,8 +272,13 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
  * @next: the task that was picked; it stays queued where it is
  *
  * That is this CPU's refiller, so that no task of a higher class or priority
- * can keep it from helping; or a deadline, real-time or fair task that has its
- * frames; else idle. Whoever finds frames reschedules this CPU.
+ * can keep it from helping; the collector, if it is in a pass; or a deadline,
+ * real-time or fair task that has its frames; else idle. Whoever finds frames
+ * reschedules this CPU.
+ *
+ * A task that the fair server picked is put off for another fair one: a real-time
+ * task that never sleeps leaves them no other time, and it is not what pays for
+ * the server's.
  *
  * put_prev_set_next_task() has been done for @next already, and rq->curr is
  * still the previous task, so that can't be used a second time. No next class
@@ -285,6 +290,7 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
 struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next)
 {
 	struct look look = { .refused = dynamic_stack_level(next) };
+	struct sched_dl_entity *server = next->dl_server;
 	struct task_struct *other;
 
 	next->dl_server = NULL;
@@ -299,8 +305,21 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 		smp_store_release(&rq->scx.pnt_seq, rq->scx.pnt_seq + 1);
 #endif
 
-	other = ready_refiller(rq) ?: whole_dl_task(rq, &look) ?: whole_rt_task(rq, &look) ?:
-		ready_collector(rq) ?: whole_fair_task(rq, &look) ?: rq->idle;
+	other = ready_refiller(rq);
+	if (!other && dynamic_stack_collecting())
+		other = ready_collector(rq);
+	if (!other)
+		other = whole_dl_task(rq, &look);
+	if (!other && !server)
+		other = whole_rt_task(rq, &look);
+	if (!other)
+		other = ready_collector(rq) ?: whole_fair_task(rq, &look);
+	if (!other && server)
+		other = whole_rt_task(rq, &look);
+	if (!other)
+		other = rq->idle;
+	if (server && other->sched_class == &fair_sched_class)
+		other->dl_server = server;
 	other->sched_class->set_next_task(rq, other, true);
 	return other;
 }

@@ -92,17 +92,22 @@ static LIST_HEAD(collect_active);
  * long enough for reclaim: because the period is 0, or sleepers must be older.
  */
 static unsigned int collect_nr_held;
-/* When the last pass was, and how many there were. */
+/* When the last pass was, and the last that took all that reclaim may have. */
 static unsigned long collect_passed = INITIAL_JIFFIES;
-static unsigned int collect_passes;
+static unsigned long collect_reclaimed = INITIAL_JIFFIES;
+/* Passes for somebody who would kill a task else, and what the last one took. */
+static unsigned int collect_oom_passes;
+static unsigned long collect_oom_taken;
 static DECLARE_WAIT_QUEUE_HEAD(collect_wait);
 static unsigned int collect_patience;
 /* When the last shootdown was. */
 static unsigned long collect_flushed = INITIAL_JIFFIES;
 
 static struct task_struct *collectd;
-/* It is in a pass, from collect_mutex until the frames are given away. */
+/* From before it tries collect_mutex until the frames are given away. */
 static bool collectd_busy;
+/* A kstackd gave it the best niceness that there is. */
+static bool collectd_hurried;
 /* Set by those who want it to do something, and cleared when it does. */
 static bool collect_queued, collect_requested;
 /* Which pass somebody wants who reclaims memory; KSTACK_COLLECT_AGED: none. */
@@ -498,6 +503,9 @@ static void collect_release(struct collect_pass *pass)
 
 	WRITE_ONCE(collect_nr_held, pass->args.held);
 	WRITE_ONCE(collect_passed, jiffies);
+	/* Another one for reclaim would find nothing; after others, it may. */
+	if (!pass->args.hold && pass->args.min_age <= collect_min_age(KSTACK_COLLECT_PRESSURE))
+		WRITE_ONCE(collect_reclaimed, jiffies);
 	list_for_each_entry_safe(ds, next, &pass->done, list) {
 		list_del(&ds->list);
 		dstack_put(ds);
@@ -534,10 +542,14 @@ long kstack_collect_once(enum kstack_collect why)
 		.frames = LIST_HEAD_INIT(pass.frames),
 	};
 
-	if (!mutex_trylock(&collect_mutex))
-		return -EBUSY;
+	/* Before it has the lock: from then on, a kstackd may have to hurry it. */
 	if (current == collectd)
 		WRITE_ONCE(collectd_busy, true);
+	if (!mutex_trylock(&collect_mutex)) {
+		if (current == collectd)
+			WRITE_ONCE(collectd_busy, false);
+		return -EBUSY;
+	}
 
 	collect_gather();
 	collect_choose(&pass);
@@ -551,8 +563,6 @@ long kstack_collect_once(enum kstack_collect why)
 	collect_recycle(&pass);
 	if (current == collectd)
 		WRITE_ONCE(collectd_busy, false);
-	WRITE_ONCE(collect_passes, collect_passes + 1);
-	wake_up_all(&collect_wait);
 	if (pass.visited)
 		trace_dynamic_stack_collect(pass.visited, pass.stacks, pass.taken);
 	return pass.taken;
@@ -587,11 +597,17 @@ long kstack_collect(enum kstack_collect why)
 	taken = kstack_collect_once(why);
 	if (why == KSTACK_COLLECT_STARVED) {
 		/*
-		 * If it is collectd, it may be behind everybody else on its CPU.
-		 * It steps back by itself, before it does anything else.
+		 * If collectd is at it, it may be behind everybody else on its CPU,
+		 * with the lock, or with the frames. It steps back by itself, before
+		 * it does anything else. It does not become a real-time task: those
+		 * that it would wait for then may never sleep, while behind them a
+		 * fair task has the fair server.
 		 */
-		if (taken == -EBUSY && READ_ONCE(collectd_busy) && !rt_task(collectd))
-			sched_set_fifo_low(collectd);
+		if (taken <= 0 && READ_ONCE(collectd_busy)) {
+			taken = -EBUSY;
+			if (!xchg(&collectd_hurried, true))
+				set_user_nice(collectd, MIN_NICE);
+		}
 		WRITE_ONCE(last, jiffies);
 	}
 	return taken;
@@ -608,6 +624,17 @@ void kstack_wake_collector(void)
 	/* There is none with dynamic_stack=off, and while parameters are parsed. */
 	if (collectd)
 		wake_up_process(collectd);
+}
+
+/**
+ * dynamic_stack_collecting - is kstack_collectd in the midst of a pass?
+ *
+ * Context: any.
+ * Return: true if a CPU that starves may have to wait for it.
+ */
+bool dynamic_stack_collecting(void)
+{
+	return READ_ONCE(collectd_busy);
 }
 
 /**
@@ -636,15 +663,17 @@ static int kstack_period_handler(const struct ctl_table *table, int write,
 /* With collect_mutex, or another thread may have the stacks on its own lists. */
 static bool collect_idle(void)
 {
-	bool idle;
+	bool idle = false;
 	int cpu;
 
-	if (!mutex_trylock(&collect_mutex))
-		return false;
-	idle = list_empty(&collect_active);
-	for_each_possible_cpu(cpu)
-		idle &= llist_empty(per_cpu_ptr(&kstack_queued, cpu));
-	mutex_unlock(&collect_mutex);
+	WRITE_ONCE(collectd_busy, true);
+	if (mutex_trylock(&collect_mutex)) {
+		idle = list_empty(&collect_active);
+		for_each_possible_cpu(cpu)
+			idle &= llist_empty(per_cpu_ptr(&kstack_queued, cpu));
+		mutex_unlock(&collect_mutex);
+	}
+	WRITE_ONCE(collectd_busy, false);
 	return idle && !kstack_overflow_above(OVERFLOW_KEEP);
 }
 
@@ -714,7 +743,7 @@ static bool collect_due(void)
 	unsigned long nr = collect_estimate();
 
 	if (nr < COLLECT_MIN_FRAMES ||
-	    time_before_eq(jiffies, READ_ONCE(collect_passed) + COLLECT_SHRINK_INTERVAL))
+	    time_before_eq(jiffies, READ_ONCE(collect_reclaimed) + COLLECT_SHRINK_INTERVAL))
 		return false;
 	/* It would take nothing, see collect_enough(). */
 	return !collect_isolated() || (nr >= COLLECT_ISOLATED_FRAMES &&
@@ -725,8 +754,20 @@ static bool collect_due(void)
 /* If a kstackd was in a hurry, that is over. */
 static void collect_step_back(void)
 {
-	if (unlikely(rt_task(current)))
-		sched_set_normal(current, 0);
+	if (unlikely(READ_ONCE(collectd_hurried)) && xchg(&collectd_hurried, false))
+		set_user_nice(current, 0);
+}
+
+static void collect_pressing(enum kstack_collect why)
+{
+	long taken = kstack_collect(why);
+
+	if (why == KSTACK_COLLECT_OOM) {
+		WRITE_ONCE(collect_oom_taken, max(taken, 0L));
+		/* Pairs with kstack_oom(): who sees the pass sees what it took. */
+		smp_store_release(&collect_oom_passes, collect_oom_passes + 1);
+		wake_up_all(&collect_wait);
+	}
 }
 
 static int kstack_collectd(void *unused)
@@ -751,7 +792,7 @@ static int kstack_collectd(void *unused)
 		}
 		pressed = xchg(&collect_pressed, KSTACK_COLLECT_AGED);
 		if (pressed != KSTACK_COLLECT_AGED)
-			kstack_collect(pressed);
+			collect_pressing(pressed);
 		collect_step_back();
 		kstack_free_poisoned();
 		/*
@@ -807,31 +848,35 @@ static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_c
  * The last chance: before a task is killed for memory, wait a moment for what its
  * sleepers would give. Who waits is allocating, and whole. Not each time: what is
  * taken from sleepers they want back, so there may always be a little, and then
- * nobody would ever be killed.
+ * nobody would ever be killed; and others who must not kill may ask all the time,
+ * with oom_lock. Others may have freed the frames before this one could.
  */
 static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *data)
 {
 	static unsigned long last = INITIAL_JIFFIES - COLLECT_OOM_INTERVAL;
-	unsigned int passes = READ_ONCE(collect_passes);
-	unsigned long *freed = data, got;
+	unsigned int passes = READ_ONCE(collect_oom_passes);
+	unsigned long *freed = data, got, taken = 0;
 
 	got = kstack_overflow_trim(0);
 	if (time_before(jiffies, last + COLLECT_OOM_INTERVAL))
 		return NOTIFY_OK;
-	if (collect_estimate() < COLLECT_MIN_FRAMES)
-		goto out;
-	if (current == collectd) {
-		kstack_collect(KSTACK_COLLECT_OOM);
-	} else {
-		collect_press(KSTACK_COLLECT_OOM);
-		wait_event_timeout(collect_wait, READ_ONCE(collect_passes) != passes,
-				   COLLECT_OOM_WAIT);
-	}
-	got += kstack_overflow_trim(0);
-out:
-	if (got >= COLLECT_MIN_FRAMES) {
+	if (collect_estimate() >= COLLECT_MIN_FRAMES) {
+		/* Also if it waits in vain. */
 		last = jiffies;
-		*freed += got;
+		if (current == collectd) {
+			taken = max(kstack_collect(KSTACK_COLLECT_OOM), 0L);
+		} else {
+			collect_press(KSTACK_COLLECT_OOM);
+			if (wait_event_timeout(collect_wait,
+					       smp_load_acquire(&collect_oom_passes) != passes,
+					       COLLECT_OOM_WAIT))
+				taken = READ_ONCE(collect_oom_taken);
+		}
+		got += kstack_overflow_trim(0);
+	}
+	if (max(got, taken) >= COLLECT_MIN_FRAMES) {
+		last = jiffies;
+		*freed += max(got, taken);
 	}
 	return NOTIFY_OK;
 }

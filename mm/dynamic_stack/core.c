@@ -155,6 +155,13 @@ static bool dstack_dying(struct task_struct *tsk)
  */
 enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 {
+	/*
+	 * It has what it needs: it was preempted, or its sleep is the kernel's, and
+	 * it may hold anything. What is short is the CPU's reserve for faults.
+	 */
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && tsk->dynamic_stack &&
+	    !dstack_lacks(tsk->dynamic_stack))
+		return DSTACK_LEVEL_ALL;
 	/* Only the task writes them, preempted half-way at most: old or new. */
 	if (data_race(tsk->flags) & (PF_KTHREAD | PF_MEMALLOC))
 		return DSTACK_LEVEL_ALL;

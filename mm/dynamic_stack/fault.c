@@ -36,6 +36,7 @@
 /**
  * struct kstack_fault - a CPU's reserve
  * @page: its frames; %NULL: the slot is empty
+ * @poisoned: one whose memory failed, until the reserve is filled again
  * @taken: number of faults
  * @deep: those of them beyond what is promised
  * @window: those of them on a stack that was not current's yet
@@ -47,6 +48,7 @@
  */
 struct kstack_fault {
 	struct page	*page[FAULT_SLOTS];
+	struct page	*poisoned;
 	unsigned long	taken;
 	unsigned long	deep;
 	unsigned long	window;
@@ -93,9 +95,11 @@ static __always_inline struct page *kstack_fault_take(struct dynamic_stack *ds)
 		/* One instruction each, against the filling that this may interrupt. */
 		raw_cpu_inc(kstack_fault_short);
 		raw_cpu_dec(vm_event_states.event[NR_KSTACK_POOL]);
-		/* Its memory has failed: nobody refers to it from here on. */
-		if (unlikely(kstack_fault_poisoned(page)))
+		/* Its memory has failed. That two do at a time is too rare to care. */
+		if (unlikely(kstack_fault_poisoned(page))) {
+			raw_cpu_write(kstack_fault.poisoned, page);
 			continue;
+		}
 		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_DEBUG))
 			page->private = (unsigned long)ds;
 		return page;
@@ -202,6 +206,11 @@ bool kstack_fault_refill(enum dynamic_stack_level level)
 	struct page *page;
 	unsigned int i;
 
+	if (!this_cpu_read(kstack_fault_short))
+		return true;
+	page = xchg(&reserve->poisoned, NULL);
+	if (unlikely(page))
+		kstack_frame_poisoned(page);
 	for (i = 0; i < fault_slots && this_cpu_read(kstack_fault_short); i++) {
 		if (READ_ONCE(reserve->page[i]))
 			continue;

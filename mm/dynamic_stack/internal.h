@@ -150,6 +150,7 @@ enum kstack_mark {
 struct page *kstack_frame_alloc(int node, gfp_t gfp);
 void kstack_frame_free(struct page *page);
 bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_level level);
+void kstack_frame_poisoned(struct page *page);
 void kstack_pool_put(struct page **frame, unsigned int nr);
 void kstack_frame_recycle(struct page *page);
 void kstack_frame_retire(struct page *page);

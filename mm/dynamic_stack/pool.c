@@ -277,6 +277,18 @@ static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **frame, 
 }
 
 /**
+ * kstack_frame_poisoned - give back a frame whose memory has failed
+ * @page: the frame; nobody refers to it
+ *
+ * Context: a runqueue lock may be held; interrupts off.
+ */
+void kstack_frame_poisoned(struct page *page)
+{
+	kstack_list_add(&kstack_poisoned, page);
+	kstack_poke_collector();
+}
+
+/**
  * kstack_pool_take - take frames from this CPU's pool, all or nothing
  * @frame: where to put them
  * @nr: how many
@@ -348,7 +360,8 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 		if (unlikely(PageHWPoison(frame[nr]))) {
 			kstack_list_add(&kstack_poisoned, frame[nr]);
 			poke = true;
-		} else if (pool->nr < high && page_to_nid(frame[nr]) == pool->node) {
+		} else if (pool->nr < high &&
+			   (pool->starved || page_to_nid(frame[nr]) == pool->node)) {
 			pool->frame[pool->nr] = frame[nr];
 			WRITE_ONCE(pool->nr, pool->nr + 1);
 			added++;
@@ -547,9 +560,9 @@ static struct page *kstack_find_frame(struct kstack_pool *pool)
 
 /*
  * Many tasks that reclaim does not depend on may want frames, and keep them for
- * long. They get half of the reserve, which is filled up again as fast as memory
- * is freed, those that are killed get three quarters, and none of them anything
- * of what the page allocator keeps for those who free memory.
+ * long. They get half of the reserve, which the collector fills up again, those
+ * that are killed get three quarters, and none of them anything of what the page
+ * allocator keeps for those who free memory.
  */
 static struct page *kstack_last_resort(int node, enum dynamic_stack_level level)
 {
