@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * progress-rt: on one CPU, a real-time task that never sleeps, and a fair one that
+ * doesn't either. What the fair server gives to the fair one, it also gets while
+ * the CPU starves; and the collector, if it is needed then, gets to an end.
+ */
+#include "progress.h"
+
+#define EMPTY	"/sys/module/dynamic_stack/parameters/empty_ms"
+#define DELAY	"/sys/module/dynamic_stack/parameters/delay_ms"
+#define FAIL	"/sys/kernel/debug/fail_kstack_refill/"
+
+static pid_t spin(int policy, int prio)
+{
+	struct sched_param param = { .sched_priority = prio };
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork: %s", strerror(errno));
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		must_write("/proc/self/oom_score_adj", "-1000");
+		if (sched_setscheduler(0, policy, &param))
+			die("sched_setscheduler: %s", strerror(errno));
+		for (;;)
+			;
+	}
+	return pid;
+}
+
+/* Ticks that it ran, of 1/100 s. */
+static long ticks(pid_t pid)
+{
+	char path[64], text[1024], *p;
+	long user, sys;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_file(path, text, sizeof(text)))
+		die("%s", path);
+	p = strrchr(text, ')');
+	if (!p || sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &sys) != 2)
+		die("%s: %s", path, text);
+	return user + sys;
+}
+
+static long witness(pid_t pid, const char *when, int ms)
+{
+	long starved = vmstat("kstack_starved"), shootdowns = vmstat("kstack_shootdown");
+	long ran = ticks(pid);
+
+	sleep_ms(ms);
+	ran = ticks(pid) - ran;
+	printf("@@ %s: the fair task ran %ld of %d ticks, starved %ld times, %ld shootdowns\n", when,
+	       ran, ms / 10, vmstat("kstack_starved") - starved,
+	       vmstat("kstack_shootdown") - shootdowns);
+	fflush(stdout);
+	return ran;
+}
+
+int main(void)
+{
+	struct sched_param param = { .sched_priority = 99 };
+	long with, starving, shootdowns;
+	pid_t fair, hog;
+	int bad = 0;
+
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) || sched_setscheduler(0, SCHED_FIFO, &param))
+		die("mlockall, sched_setscheduler: %s", strerror(errno));
+	fair = spin(SCHED_OTHER, 0);
+	hog = spin(SCHED_FIFO, 10);
+	with = witness(fair, "beside a real-time task", 4000);
+
+	must_write(EMPTY, "20000");
+	sleep_ms(500);
+	starving = witness(fair, "and the CPU starves", 4000);
+	must_write(EMPTY, "0");
+	if (with < 4 || starving < with / 2) {
+		printf("@@ WRONG: it does not get its share\n");
+		bad = 1;
+	}
+
+	/* The collector is slow, and needed. */
+	must_write(DELAY, "30");
+	must_write(FAIL "verbose", "0");
+	must_write(FAIL "interval", "1");
+	must_write(FAIL "times", "-1");
+	must_write(FAIL "probability", "100");
+	witness(fair, "nothing can be refilled", 6000);
+	must_write(FAIL "probability", "0");
+	must_write(DELAY, "0");
+	sleep_ms(1000);
+	shootdowns = vmstat("kstack_shootdown");
+	witness(fair, "it can again", 5000);
+	if (vmstat("kstack_shootdown") - shootdowns < 1) {
+		printf("@@ WRONG: the collector does not run any more\n");
+		bad = 1;
+	}
+	kill(hog, SIGKILL);
+	kill(fair, SIGKILL);
+	return bad;
+}
