@@ -2,7 +2,7 @@
 #ifndef _KERNEL_SCHED_DYNAMIC_STACK_H
 #define _KERNEL_SCHED_DYNAMIC_STACK_H
 
-#include <linux/dynamic_stack.h>
+#include <linux/dynamic_stack_switch.h>
 
 #ifdef CONFIG_DYNAMIC_STACK
 

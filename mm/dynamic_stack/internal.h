@@ -7,7 +7,7 @@
 #ifndef _MM_DYNAMIC_STACK_INTERNAL_H
 #define _MM_DYNAMIC_STACK_INTERNAL_H
 
-#include <linux/dynamic_stack.h>
+#include <linux/dynamic_stack_switch.h>
 #include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/llist.h>

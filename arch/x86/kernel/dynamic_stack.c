@@ -18,6 +18,7 @@
  * in use. CR2 is in the frame, and nobody reads the register. And the CPU has
  * to leave the level as well as the stack, which takes an ERETS.
  */
+#include <linux/dynamic_stack_switch.h>
 #include <linux/entry-common.h>
 #include <linux/hardirq.h>
 #include <linux/kdebug.h>
