@@ -7,17 +7,13 @@
  * whose task did not run across one shootdown for all of them.
  *
  * It sees only stacks that something happened to: the switch from a task queues
- * its stack here, with reclaim=switch only if it parked a frame; and it stays
+ * its stack, with reclaim=switch only if it parked a frame; and it stays
  * queued until there is nothing left to take. The cost of a pass does not
  * depend on how many threads sleep.
  */
-#define pr_fmt(fmt) "dynamic_stack: " fmt
-
 #include <linux/highmem.h>
 #include <linux/init.h>
-#include <linux/irq_work.h>
 #include <linux/jiffies.h>
-#include <linux/kthread.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/oom.h>
@@ -34,16 +30,13 @@
 
 #include <trace/events/dynamic_stack.h>
 
-/* How often to look, and how long a task must have slept; in milliseconds. */
-static unsigned int kstack_collect_period __read_mostly = 1000;
+/* How often kstack_collectd looks, and how long a task must have slept; in milliseconds. */
+unsigned int kstack_collect_period __read_mostly = 1000;
 static unsigned int kstack_collect_sleep __read_mostly = 1000;
 
 /* A shootdown for less than this has to wait a few periods for company. */
 #define COLLECT_MIN_FRAMES	16
 #define COLLECT_PATIENCE	8
-
-/* With nothing to collect: how often to free the descriptors of dead tasks. */
-#define COLLECT_ORPHANS_MS	10000
 
 /* Memory reclaim may ask for a shootdown this often. */
 #define COLLECT_SHRINK_INTERVAL	(HZ / 10)
@@ -73,14 +66,6 @@ static unsigned int kstack_collect_sleep __read_mostly = 1000;
 #define COLLECT_ISOLATED_FRAMES	512
 #define COLLECT_ISOLATED_INTERVAL	(60 * HZ)
 
-/* Frames that stay on a node's overflow list for the next burst of forks. */
-#define OVERFLOW_KEEP		(4 * DSTACK_MAX_NEED)
-
-/* When nobody took them for so long, the others go. */
-#define OVERFLOW_AGE		HZ
-
-static DEFINE_PER_CPU(struct llist_head, kstack_queued);
-
 /*
  * Guards the lists below. Only ever tried: a thread that fills a starved pool
  * must not wait for one that could be preempted.
@@ -99,58 +84,6 @@ static DECLARE_WAIT_QUEUE_HEAD(collect_wait);
 static unsigned int collect_patience;
 /* When the last shootdown was. */
 static unsigned long collect_flushed = INITIAL_JIFFIES;
-
-static struct task_struct *collectd;
-/* It is in a pass, from collect_mutex until the frames are given away. */
-static bool collectd_busy;
-/* Set by those who want it to do something, and cleared when it does. */
-static bool collect_queued, collect_requested;
-/* Which pass somebody wants who reclaims memory; KSTACK_COLLECT_AGED: none. */
-static enum kstack_collect collect_pressed;
-/* The collector has nothing to wait for: the next one to queue wakes it up. */
-static bool collect_asleep;
-
-static void kstack_wake_fn(struct irq_work *work)
-{
-	WRITE_ONCE(collect_asleep, false);
-	WRITE_ONCE(collect_queued, true);
-	wake_up_process(collectd);
-}
-
-static DEFINE_PER_CPU(struct irq_work, kstack_wake) = IRQ_WORK_INIT_HARD(kstack_wake_fn);
-
-/**
- * kstack_queue - let the collector look at a stack
- * @ds: the stack
- *
- * Context: the task's switch; runqueue lock held, interrupts off.
- */
-void kstack_queue(struct dynamic_stack *ds)
-{
-	ds->queued = true;
-	refcount_inc(&ds->ref);
-	llist_add(&ds->node, this_cpu_ptr(&kstack_queued));
-	/* Not from under the runqueue lock. */
-	if (unlikely(READ_ONCE(collect_asleep)))
-		irq_work_queue(this_cpu_ptr(&kstack_wake));
-}
-
-/**
- * kstack_poke_collector - there are frames to give back
- *
- * Context: any but NMI; a runqueue lock may be held.
- */
-void kstack_poke_collector(void)
-{
-	unsigned long flags;
-
-	smp_mb();	/* the frames before the flag, see collect_sleep() */
-	if (!READ_ONCE(collect_asleep))
-		return;
-	local_irq_save(flags);
-	irq_work_queue(this_cpu_ptr(&kstack_wake));
-	local_irq_restore(flags);
-}
 
 /*
  * The owner, with a reference on it and on its stack. NULL if it is about to
@@ -201,6 +134,7 @@ struct collect_args {
 	unsigned int		held;		/* stacks that reclaim could shrink */
 	struct list_head	*frames;
 	unsigned int		nr;
+	unsigned int		which;		/* bit i is set: page i is on @frames, in this order */
 };
 
 /* First half of a pass, under task_call_func(): what is there to take? */
@@ -268,12 +202,12 @@ static int collect_take(struct task_struct *tsk, void *data)
 			continue;
 		dstack_check_owner(ds, ds->page[i]);
 		dstack_set_owner(NULL, ds->page[i]);
-		ds->page[i]->index = i;
 		list_add_tail(&ds->page[i]->lru, args->frames);
 		WRITE_ONCE(ds->page[i], NULL);
 		args->nr++;
 	}
 	__count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
+	args->which = ds->parked;
 	ds->parked = 0;
 	ds->queued = false;
 	return COLLECT_DONE;
@@ -296,12 +230,16 @@ static int collect_call_take(struct task_struct *tsk, struct collect_args *args)
 }
 
 /* A stack's lowest word in use is about to be cleared. Remember where it was. */
-static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frames)
+static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frames,
+			       unsigned int which)
 {
 	unsigned long *word, *end;
 	struct page *page;
 
 	list_for_each_entry(page, frames, lru) {
+		unsigned int i = __ffs(which);
+
+		which &= ~BIT(i);
 		if (PageHWPoison(page))
 			continue;
 		word = page_address(page);
@@ -311,7 +249,7 @@ static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frame
 		if (word == end)
 			continue;
 		WRITE_ONCE(ds->unused, min_t(unsigned int, ds->unused,
-					     page->index * PAGE_SIZE + offset_in_page(word)));
+					     i * PAGE_SIZE + offset_in_page(word)));
 		return;
 	}
 }
@@ -337,7 +275,7 @@ static void collect_gather(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		struct llist_node *first = llist_del_all(per_cpu_ptr(&kstack_queued, cpu));
+		struct llist_node *first = llist_del_all(per_cpu_ptr(&dstack_queued, cpu));
 
 		llist_for_each_entry(ds, first, node)
 			list_add_tail(&ds->list, &collect_active);
@@ -483,7 +421,7 @@ static void collect_frames(struct collect_pass *pass)
 		else
 			list_move(&ds->list, &collect_active);
 		if (IS_ENABLED(CONFIG_DEBUG_STACK_USAGE))
-			collect_note_depth(ds, &frames);
+			collect_note_depth(ds, &frames, pass->args.which);
 		list_splice_init(&frames, &pass->frames);
 		dstack_put_task(tsk);
 	}
@@ -536,8 +474,8 @@ long kstack_collect_once(enum kstack_collect why)
 
 	if (!mutex_trylock(&collect_mutex))
 		return -EBUSY;
-	if (current == collectd)
-		WRITE_ONCE(collectd_busy, true);
+	if (current == kstack_collectd.task)
+		WRITE_ONCE(kstack_collectd.busy, true);
 
 	collect_gather();
 	collect_choose(&pass);
@@ -549,8 +487,8 @@ long kstack_collect_once(enum kstack_collect why)
 	mutex_unlock(&collect_mutex);
 
 	collect_recycle(&pass);
-	if (current == collectd)
-		WRITE_ONCE(collectd_busy, false);
+	if (current == kstack_collectd.task)
+		WRITE_ONCE(kstack_collectd.busy, false);
 	WRITE_ONCE(collect_passes, collect_passes + 1);
 	wake_up_all(&collect_wait);
 	if (pass.visited)
@@ -587,37 +525,15 @@ long kstack_collect(enum kstack_collect why)
 	taken = kstack_collect_once(why);
 	if (why == KSTACK_COLLECT_STARVED) {
 		/*
-		 * If it is collectd, it may be behind everybody else on its CPU.
-		 * It steps back by itself, before it does anything else.
+		 * If it is kstack_collectd, it may be behind everybody else on its CPU. It
+		 * steps back by itself, before it does anything else.
 		 */
-		if (taken == -EBUSY && READ_ONCE(collectd_busy) && !rt_task(collectd))
-			sched_set_fifo_low(collectd);
+		if (taken == -EBUSY && READ_ONCE(kstack_collectd.busy) &&
+		    !rt_task(kstack_collectd.task))
+			sched_set_fifo_low(kstack_collectd.task);
 		WRITE_ONCE(last, jiffies);
 	}
 	return taken;
-}
-
-/**
- * kstack_wake_collector - ask the thread that may sleep to find memory
- *
- * Context: thread context.
- */
-void kstack_wake_collector(void)
-{
-	WRITE_ONCE(collect_requested, true);
-	/* There is none with dynamic_stack=off, and while parameters are parsed. */
-	if (collectd)
-		wake_up_process(collectd);
-}
-
-/**
- * dynamic_stack_collector - the thread that collects, and may sleep for memory
- *
- * Return: the thread. Its stack is always whole.
- */
-struct task_struct *dynamic_stack_collector(void)
-{
-	return collectd;
 }
 
 #ifdef CONFIG_SYSCTL
@@ -633,8 +549,15 @@ static int kstack_period_handler(const struct ctl_table *table, int write,
 }
 #endif
 
-/* With collect_mutex, or another thread may have the stacks on its own lists. */
-static bool collect_idle(void)
+/**
+ * kstack_collect_idle - is there nothing to look at?
+ *
+ * With collect_mutex, or another thread may have the stacks on its own lists.
+ *
+ * Context: thread context.
+ * Return: true if no stack is queued.
+ */
+bool kstack_collect_idle(void)
 {
 	bool idle;
 	int cpu;
@@ -643,58 +566,9 @@ static bool collect_idle(void)
 		return false;
 	idle = list_empty(&collect_active);
 	for_each_possible_cpu(cpu)
-		idle &= llist_empty(per_cpu_ptr(&kstack_queued, cpu));
+		idle &= llist_empty(per_cpu_ptr(&dstack_queued, cpu));
 	mutex_unlock(&collect_mutex);
-	return idle && !kstack_overflow_above(OVERFLOW_KEEP);
-}
-
-/* Overflown frames age at their own pace, however rarely stacks are looked at. */
-static unsigned long collect_timeout(unsigned int period)
-{
-	unsigned long timeout = msecs_to_jiffies(period);
-
-	return kstack_overflow_above(OVERFLOW_KEEP) ? min(timeout, OVERFLOW_AGE) : timeout;
-}
-
-/* Somebody can't wait until the period is over. */
-static bool collect_wanted(void)
-{
-	return READ_ONCE(collect_requested) ||
-	       READ_ONCE(collect_pressed) != KSTACK_COLLECT_AGED;
-}
-
-/*
- * Sleep for a period, or until there is something to do. An idle machine is
- * left alone: with nothing queued, there is no timeout.
- */
-static void collect_sleep(unsigned int period)
-{
-	WRITE_ONCE(collect_asleep, true);
-	/*
-	 * Pairs with the llist_add() in kstack_queue(), which is a full barrier,
-	 * and with kstack_poke_collector().
-	 */
-	smp_mb();
-	if (!collect_idle())
-		WRITE_ONCE(collect_asleep, false);
-
-	set_current_state(TASK_IDLE);
-	if (!collect_wanted()) {
-		if (!READ_ONCE(collect_asleep) && !READ_ONCE(collect_queued))
-			schedule_timeout(collect_timeout(period));
-		else if (!READ_ONCE(collect_queued))
-			schedule();
-	}
-	__set_current_state(TASK_RUNNING);
-	WRITE_ONCE(collect_asleep, false);
-
-	/* What woke it up was queued just now: give it its time. */
-	if (!xchg(&collect_queued, false))
-		return;
-	set_current_state(TASK_IDLE);
-	if (!collect_wanted())
-		schedule_timeout(collect_timeout(period));
-	__set_current_state(TASK_RUNNING);
+	return idle;
 }
 
 /* Frames that a shootdown may yield. Of a whole stack, one at least. */
@@ -702,8 +576,9 @@ static unsigned long collect_estimate(void)
 {
 	unsigned long nr = dstack_vm_event(NR_KSTACK_PARKED) + READ_ONCE(collect_nr_held);
 
-	/* Long ago, or collectd is held up: who knows? */
-	if (time_after(jiffies, READ_ONCE(collect_passed) + 3 * HZ) && !READ_ONCE(collect_asleep))
+	/* Long ago, or kstack_collectd is held up: who knows? */
+	if (time_after(jiffies, READ_ONCE(collect_passed) + 3 * HZ) &&
+	    !READ_ONCE(kstack_collectd.asleep))
 		nr = max(nr, (unsigned long)COLLECT_MIN_FRAMES);
 	return nr;
 }
@@ -722,52 +597,6 @@ static bool collect_due(void)
 						     COLLECT_ISOLATED_INTERVAL));
 }
 
-/* If a kstackd was in a hurry, that is over. */
-static void collect_step_back(void)
-{
-	if (unlikely(rt_task(current)))
-		sched_set_normal(current, 0);
-}
-
-static int kstack_collectd(void *unused)
-{
-	unsigned long last = jiffies, aged = jiffies;
-
-	for (;;) {
-		unsigned int period = READ_ONCE(kstack_collect_period);
-		enum kstack_collect pressed;
-		bool requested;
-
-		if (!period || READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_NEVER)
-			period = COLLECT_ORPHANS_MS;
-
-		collect_sleep(period);
-		requested = xchg(&collect_requested, false);
-
-		/* Requests for memory may come more often. */
-		if (time_after_eq(jiffies, last + msecs_to_jiffies(period))) {
-			last = jiffies;
-			kstack_collect(KSTACK_COLLECT_AGED);
-		}
-		pressed = xchg(&collect_pressed, KSTACK_COLLECT_AGED);
-		if (pressed != KSTACK_COLLECT_AGED)
-			kstack_collect(pressed);
-		collect_step_back();
-		kstack_free_poisoned();
-		/*
-		 * Waits for memory if it must. A CPU that starves meanwhile
-		 * runs the collector from its own kstackd.
-		 */
-		if (requested || kstack_reserve_low())
-			kstack_refill_sleeping();
-		if (time_after_eq(jiffies, aged + OVERFLOW_AGE)) {
-			aged = jiffies;
-			kstack_overflow_age(OVERFLOW_KEEP);
-		}
-	}
-	return 0;
-}
-
 /*
  * Under pressure: frames on the overflow lists are free for the taking; parked
  * ones cost a shootdown, which is still cheaper than to swap.
@@ -783,10 +612,10 @@ static void collect_press(enum kstack_collect why)
 {
 	/* The more urgent one stays. */
 	if (why == KSTACK_COLLECT_OOM)
-		WRITE_ONCE(collect_pressed, why);
+		WRITE_ONCE(kstack_collectd.pressed, why);
 	else
-		cmpxchg(&collect_pressed, KSTACK_COLLECT_AGED, why);
-	wake_up_process(collectd);
+		cmpxchg(&kstack_collectd.pressed, KSTACK_COLLECT_AGED, why);
+	wake_up_process(kstack_collectd.task);
 }
 
 /* A pass frees its frames later, see kstack_collect() for why. */
@@ -796,7 +625,7 @@ static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_c
 
 	if (freed >= sc->nr_to_scan || !collect_due())
 		return freed ?: SHRINK_STOP;
-	if (current != collectd)
+	if (current != kstack_collectd.task)
 		collect_press(KSTACK_COLLECT_PRESSURE);
 	else if (kstack_collect(KSTACK_COLLECT_PRESSURE) > 0)
 		freed += kstack_overflow_trim(0);
@@ -820,7 +649,7 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 		return NOTIFY_OK;
 	if (collect_estimate() < COLLECT_MIN_FRAMES)
 		goto out;
-	if (current == collectd) {
+	if (current == kstack_collectd.task) {
 		kstack_collect(KSTACK_COLLECT_OOM);
 	} else {
 		collect_press(KSTACK_COLLECT_OOM);
@@ -857,23 +686,20 @@ static struct ctl_table kstack_sysctls[] = {
 };
 #endif
 
+/**
+ * kstack_collect_init - let memory reclaim ask for passes
+ *
+ * Context: early initcall, when there is a thread to ask.
+ * Return: 0 or -ENOMEM.
+ */
 int __init kstack_collect_init(void)
 {
-	struct shrinker *shrinker;
-	struct task_struct *tsk;
+	struct shrinker *shrinker = shrinker_alloc(0, "kstack");
 
-	shrinker = shrinker_alloc(0, "kstack");
 	if (!shrinker)
 		return -ENOMEM;
 	shrinker->count_objects = kstack_shrink_count;
 	shrinker->scan_objects = kstack_shrink_scan;
-
-	tsk = kthread_run(kstack_collectd, NULL, "kstack_collectd");
-	if (IS_ERR(tsk)) {
-		shrinker_free(shrinker);
-		return PTR_ERR(tsk);
-	}
-	WRITE_ONCE(collectd, tsk);
 	shrinker_register(shrinker);
 	register_oom_notifier(&kstack_oom_nb);
 #ifdef CONFIG_SYSCTL

@@ -10,6 +10,7 @@
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/kthread.h>
 
 #include "kunit_test.h"
 
@@ -528,7 +529,7 @@ static void collect_orphan(struct kunit *test)
 	/* As if its task had died. Also in a pass that takes nothing. */
 	for (i = 0; i < 2; i++) {
 		local_irq_disable();
-		kstack_queue(ds);
+		dstack_queue(ds);
 		local_irq_enable();
 		KUNIT_EXPECT_TRUE(test, ds->queued);
 		KUNIT_EXPECT_EQ(test, refcount_read(&ds->ref), 2);
@@ -554,24 +555,20 @@ static void collect_depth(struct kunit *test)
 
 	if (ds && low && high) {
 		ds->unused = THREAD_SIZE;
-		low->index = 1;
-		high->index = 2;
 		list_add_tail(&low->lru, &frames);
 		list_add_tail(&high->lru, &frames);
-		collect_note_depth(ds, &frames);
+		collect_note_depth(ds, &frames, BIT(1) | BIT(2));
 		KUNIT_EXPECT_EQ(test, ds->unused, THREAD_SIZE);
 		((unsigned long *)page_address(high))[5] = 1;
-		collect_note_depth(ds, &frames);
+		collect_note_depth(ds, &frames, BIT(1) | BIT(2));
 		KUNIT_EXPECT_EQ(test, ds->unused, 2 * PAGE_SIZE + 5 * sizeof(long));
 		((unsigned long *)page_address(low))[7] = 1;
-		collect_note_depth(ds, &frames);
+		collect_note_depth(ds, &frames, BIT(1) | BIT(2));
 		KUNIT_EXPECT_EQ(test, ds->unused, PAGE_SIZE + 7 * sizeof(long));
 		/* The deepest ever. */
 		((unsigned long *)page_address(low))[7] = 0;
-		collect_note_depth(ds, &frames);
+		collect_note_depth(ds, &frames, BIT(1) | BIT(2));
 		KUNIT_EXPECT_EQ(test, ds->unused, PAGE_SIZE + 7 * sizeof(long));
-		low->index = 0;
-		high->index = 0;
 	} else {
 		KUNIT_FAIL(test, "no memory");
 	}

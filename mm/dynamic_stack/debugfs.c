@@ -130,8 +130,10 @@ DEFINE_SHOW_ATTRIBUTE(stacks);
 
 static int pools_show(struct seq_file *m, void *unused)
 {
-	if (dynamic_stack_enabled())
+	if (dynamic_stack_enabled()) {
 		kstack_pool_show(m);
+		kstack_fault_show(m);
+	}
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(pools);

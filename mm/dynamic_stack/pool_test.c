@@ -410,35 +410,6 @@ static void reserve(struct pool_ctx *ctx)
 	ISO_EQ(iso, kstack_reserve.nr, nr);
 }
 
-/* Half of the reserve is for all, a quarter for the killed, the rest for reclaim. */
-static void last_resort(struct pool_ctx *ctx)
-{
-	struct dstack_iso *iso = &ctx->iso;
-	struct page *page, *next;
-	LIST_HEAD(taken);
-
-	while ((page = kstack_last_resort(ctx->pool->node, DSTACK_LEVEL_NONE)))
-		list_add(&page->lru, &taken);
-	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 2);
-	while ((page = kstack_last_resort(ctx->pool->node, DSTACK_LEVEL_LAST)))
-		list_add(&page->lru, &taken);
-	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 4);
-	page = kstack_last_resort(ctx->pool->node, DSTACK_LEVEL_ALL);
-	ISO_TRUE(iso, page);
-	if (page)
-		list_add(&page->lru, &taken);
-	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 4 - 1);
-	list_for_each_entry_safe(page, next, &taken, lru) {
-		list_del(&page->lru);
-		kstack_list_add(&kstack_reserve, page);
-	}
-}
-
-static void pool_last_resort(struct kunit *test)
-{
-	pool_test(test, last_resort);
-}
-
 static void pool_reserve(struct kunit *test)
 {
 	pool_test(test, reserve);
@@ -479,7 +450,6 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_trim),
 	KUNIT_CASE(pool_age),
 	KUNIT_CASE(pool_reserve),
-	KUNIT_CASE(pool_last_resort),
 	KUNIT_CASE(pool_frame),
 	{}
 };
