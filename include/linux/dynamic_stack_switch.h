@@ -40,8 +40,9 @@ extern unsigned int dynamic_stack_promise;
 #endif
 
 /*
- * A managed kernel stack. Grouped by who may write what. What each switch looks at
- * comes first.
+ * A managed kernel stack. Grouped by who may write what; with
+ * CONFIG_DYNAMIC_STACK_DEBUG, dstack_assert_state() looks whether that is so. What
+ * each switch looks at comes first.
  */
 struct dynamic_stack {
 	/* Constant from the creation of the stack to its end. */
@@ -286,6 +287,7 @@ struct task_struct *dynamic_stack_refiller(int cpu);
 struct task_struct *dynamic_stack_collector(void);
 bool dynamic_stack_cpu_starved(int cpu);
 void dynamic_stack_resched(int cpu);
+bool dynamic_stack_rq_locked(void);
 
 #else
 

@@ -340,3 +340,25 @@ void dynamic_stack_resched(int cpu)
 {
 	resched_cpu(cpu);
 }
+
+#ifdef CONFIG_DYNAMIC_STACK_DEBUG
+/**
+ * dynamic_stack_rq_locked - does this CPU hold its runqueue's lock?
+ *
+ * Lockdep does not know: in the switch, the lock has been handed over already to the
+ * task that will drop it.
+ *
+ * Context: any.
+ * Return: true if so, or if that can't be told.
+ */
+bool dynamic_stack_rq_locked(void)
+{
+	if (!irqs_disabled())
+		return false;
+#ifdef CONFIG_DEBUG_SPINLOCK
+	return READ_ONCE(__rq_lockp(this_rq())->owner_cpu) == raw_smp_processor_id();
+#else
+	return true;
+#endif
+}
+#endif

@@ -148,6 +148,7 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 	if ((tsk->flags & PF_KTHREAD) && time_before(jiffies, ds->last_out + args->min_age_kthread))
 		return COLLECT_WAIT;
 
+	dstack_assert_state(ds);
 	if (!dstack_may_shrink(tsk)) {
 		/* Woken up, it runs soon. Whole, it is queued again when it has run. */
 		if (ds->parked)
@@ -197,6 +198,7 @@ static int collect_take(struct task_struct *tsk, void *data)
 	if (ds->seq != ds->snap && !dstack_planted(IGNORE_SEQ))
 		return COLLECT_WAIT;
 
+	dstack_assert_state(ds);
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		if (!(ds->parked & BIT(i)))
 			continue;
@@ -274,6 +276,7 @@ static void collect_gather(void)
 	struct dynamic_stack *ds;
 	int cpu;
 
+	lockdep_assert_held(&collect_mutex);
 	for_each_possible_cpu(cpu) {
 		struct llist_node *first = llist_del_all(per_cpu_ptr(&dstack_queued, cpu));
 
@@ -314,6 +317,7 @@ static void collect_choose(struct collect_pass *pass)
 	unsigned long for_reclaim = collect_min_age(KSTACK_COLLECT_PRESSURE);
 	struct dynamic_stack *ds, *next;
 
+	lockdep_assert_held(&collect_mutex);
 	list_for_each_entry_safe(ds, next, &collect_active, list) {
 		struct task_struct *tsk;
 		bool orphan;
@@ -408,6 +412,7 @@ static void collect_frames(struct collect_pass *pass)
 	struct dynamic_stack *ds, *next;
 	LIST_HEAD(frames);
 
+	lockdep_assert_held(&collect_mutex);
 	pass->args.frames = &frames;
 	pass->args.nr = 0;
 	list_for_each_entry_safe(ds, next, &pass->take, list) {
@@ -434,6 +439,7 @@ static void collect_release(struct collect_pass *pass)
 {
 	struct dynamic_stack *ds, *next;
 
+	lockdep_assert_held(&collect_mutex);
 	WRITE_ONCE(collect_nr_held, pass->args.held);
 	WRITE_ONCE(collect_passed, jiffies);
 	list_for_each_entry_safe(ds, next, &pass->done, list) {

@@ -65,6 +65,36 @@ void dstack_check_clean(struct page *page)
 		  "stack frame %lx is not clean\n", page_to_pfn(page));
 }
 
+/**
+ * dstack_assert_state - may the state of a stack's pages be written now?
+ * @ds: the stack
+ *
+ * See struct dynamic_stack for who may.
+ *
+ * Context: where it is written.
+ */
+void dstack_assert_state(const struct dynamic_stack *ds)
+{
+	struct task_struct *tsk = READ_ONCE(ds->task);
+
+	/* Nobody else can find it; or a task of a test, which the scheduler does not know. */
+	if (!tsk || !tsk->pid)
+		return;
+	/* The switch. */
+	if (dynamic_stack_rq_locked() && task_cpu(tsk) == raw_smp_processor_id())
+		return;
+	/* A callback of task_call_func(). */
+	if ((!IS_ENABLED(CONFIG_LOCKDEP) || lockdep_is_held(&tsk->pi_lock)) && dstack_off_cpu(tsk))
+		return;
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && tsk == current)
+		return;
+	/* A runqueue lock may be held. */
+	printk_deferred_enter();
+	WARN_ONCE(1, "the stack of %s/%d is changed by %s/%d, who may not\n",
+		  tsk->comm, tsk->pid, current->comm, current->pid);
+	printk_deferred_exit();
+}
+
 #ifdef CONFIG_PROVE_LOCKING
 /* For lock_classes[]: a lock's map does not tell the class of a nested one. */
 #include "../../kernel/locking/lockdep_internals.h"

@@ -61,6 +61,7 @@ extern unsigned long dynamic_stack_plant;
 void dstack_check_owner(struct dynamic_stack *ds, struct page *page);
 void dstack_set_owner(struct dynamic_stack *ds, struct page *page);
 void dstack_check_clean(struct page *page);
+void dstack_assert_state(const struct dynamic_stack *ds);
 void dstack_delay(void);
 void dstack_switch_delay(void);
 void dstack_park_late(struct dynamic_stack *ds, unsigned long sp);
@@ -74,6 +75,7 @@ void dstack_check_locks(struct task_struct *tsk);
 static inline void dstack_check_owner(struct dynamic_stack *ds, struct page *page) { }
 static inline void dstack_set_owner(struct dynamic_stack *ds, struct page *page) { }
 static inline void dstack_check_clean(struct page *page) { }
+static inline void dstack_assert_state(const struct dynamic_stack *ds) { }
 static inline void dstack_delay(void) { }
 static inline void dstack_switch_delay(void) { }
 static inline void dstack_park_late(struct dynamic_stack *ds, unsigned long sp) { }

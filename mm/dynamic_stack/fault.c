@@ -286,6 +286,7 @@ int dstack_fill(struct dynamic_stack *ds, unsigned int from)
 			page = none;
 		}
 
+		dstack_assert_state(ds);
 		preempt_disable();
 		pte = fault_pte | ((pteval_t)page_to_pfn(page) << PAGE_SHIFT);
 		if (try_cmpxchg((pteval_t *)(ds->ptep + i), &empty, pte)) {

@@ -288,6 +288,7 @@ static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **frame, 
 {
 	unsigned int i, bad = 0;
 
+	lockdep_assert_held(&pool->lock);
 	for (i = 0; i < nr; i++)
 		bad += PageHWPoison(frame[i]);
 	if (likely(!bad))

@@ -255,6 +255,7 @@ static void dstack_strip(struct dynamic_stack *ds)
 	struct page *frame[DSTACK_PAGES];
 	unsigned int i, nr = 0;
 
+	dstack_assert_state(ds);
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		pte_t pte;
 
@@ -336,6 +337,7 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 	if (!ds)
 		return -ENOMEM;
 
+	dstack_assert_state(ds);
 	ds->keep = false;
 	ds->ensured = 0;
 	ds->deepest = DSTACK_PAGES - 1;
@@ -378,6 +380,7 @@ static void dstack_free_dead(struct work_struct *work)
 
 	llist_for_each_entry_safe(ds, next, first, dead) {
 		dstack_salvage(ds);
+		dstack_assert_state(ds);
 		for (i = 0; i < DSTACK_PAGES; i++) {
 			if (!ds->page[i])
 				continue;
@@ -426,6 +429,7 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
 	struct keep_args *args = data;
 	unsigned int i;
 
+	dstack_assert_state(ds);
 	if (ds->mapped != DSTACK_ALL) {
 		/* It runs, and a fault may fill the same slot. */
 		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && !dstack_off_cpu(tsk))

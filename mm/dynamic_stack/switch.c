@@ -30,6 +30,7 @@ DEFINE_PER_CPU(struct llist_head, dstack_queued);
  */
 void dstack_queue(struct dynamic_stack *ds)
 {
+	dstack_assert_state(ds);
 	ds->queued = true;
 	refcount_inc(&ds->ref);
 	llist_add(&ds->node, this_cpu_ptr(&dstack_queued));
@@ -119,6 +120,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 		return dstack_planted(HALF);
 	}
 
+	dstack_assert_state(ds);
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		if (ds->page[i] || !(dynamic_stack_promise & BIT(i)))
 			continue;
@@ -157,6 +159,7 @@ void dstack_map_pages(struct dynamic_stack *ds)
 {
 	unsigned int i, fresh = 0, restored = 0;
 
+	dstack_assert_state(ds);
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		pte_t pte;
 
@@ -237,6 +240,7 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 	if (WARN_ON_ONCE(sp < ds->base || sp >= ds->base + THREAD_SIZE))
 		return;
 
+	dstack_assert_state(ds);
 	first = (sp - ds->base) >> PAGE_SHIFT;
 	if (!dstack_planted(TAKE_ENSURED))
 		first = min(first, (unsigned int)DSTACK_PAGES - ds->ensured);
