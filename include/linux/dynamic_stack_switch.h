@@ -88,8 +88,8 @@ struct dynamic_stack {
 	/* Bit i is set: page i is present. */
 	unsigned int		mapped;
 	/*
-	 * Bit i is set: page i is not present, its frame was touched and waits in
-	 * page[i], with its PTE in saved[i].
+	 * Bit i is set: page i was touched, and is not present. It waits in page[i],
+	 * with its PTE in saved[i].
 	 */
 	unsigned int		parked;
 	/* Counts populations, so that the collector sees that the task ran. */
@@ -103,7 +103,7 @@ struct dynamic_stack {
 	bool			queued;
 	/* jiffies when the task last left the CPU. */
 	unsigned long		last_out;
-	/* The frame of each page, NULL: the slot is empty. */
+	/* The pages, from the lowest; NULL: the slot is empty. */
 	struct page		*page[DSTACK_PAGES];
 	/* PTE value of a parked page. */
 	pte_t			saved[DSTACK_PAGES];
@@ -113,7 +113,7 @@ struct dynamic_stack {
 	/* Copy of @seq. */
 	unsigned int		snap;
 	/*
-	 * Bytes at the bottom that no collected frame had in use; only with
+	 * Bytes at the bottom that no collected page had in use; only with
 	 * CONFIG_DEBUG_STACK_USAGE.
 	 */
 	unsigned int		unused;
@@ -160,7 +160,7 @@ void __dynamic_stack_switched_out(struct task_struct *prev);
 #ifdef CONFIG_DYNAMIC_STACK_FAULT
 /* Whose stack this CPU is on, or is about to be on. */
 DECLARE_PER_CPU(struct dynamic_stack *, dynamic_stack_next);
-/* Frames that this CPU's reserve lacks. */
+/* Pages that this CPU's reserve lacks. */
 DECLARE_PER_CPU(unsigned int, kstack_fault_short);
 
 bool dynamic_stack_fault_in(struct dynamic_stack *ds, unsigned int i);
@@ -186,7 +186,7 @@ static __always_inline struct dynamic_stack *dynamic_stack_at(unsigned long sp)
 	return NULL;
 }
 
-/* A task that may take a fault on its stack runs only if a frame is there for it. */
+/* A task that may take a fault on its stack runs only if a page is there for it. */
 static __always_inline bool dstack_ready(const struct dynamic_stack *ds)
 {
 	return dstack_complete(ds) &&
@@ -207,7 +207,7 @@ static __always_inline void dynamic_stack_note_next(struct dynamic_stack *ds) { 
 #endif
 
 /*
- * The three steps of a switch: the scheduler reserves the frames for the task
+ * The three steps of a switch: the scheduler reserves the pages for the task
  * that it picked; they are mapped right before its stack pointer is loaded; and
  * the previous task's stack is looked after when the CPU has left it. Where the
  * architecture's switch is split, the last two are in its halves, otherwise
@@ -274,10 +274,10 @@ static __always_inline void dynamic_stack_after_switch(struct task_struct *prev)
 		dynamic_stack_second_half(prev);
 }
 
-/* What a task that lacks frames may use, beyond what every task may. */
+/* What a task that lacks pages may use, beyond what every task may. */
 enum dynamic_stack_level {
 	DSTACK_LEVEL_NONE,
-	DSTACK_LEVEL_LAST,	/* some of a pool's last frames, and of the reserve */
+	DSTACK_LEVEL_LAST,	/* some of a pool's last pages, and of the reserve */
 	DSTACK_LEVEL_ALL,	/* all of both, and what the page allocator keeps */
 };
 

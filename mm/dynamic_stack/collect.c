@@ -2,12 +2,12 @@
 /*
  * Dynamic kernel stacks: the collector.
  *
- * A frame that was touched may be in any CPU's TLB, so it stays with its stack
- * when the task is switched out. The collector takes such frames from stacks
+ * A page that was touched may be in any CPU's TLB, so it stays with its stack
+ * when the task is switched out. The collector takes such pages from stacks
  * whose task did not run across one shootdown for all of them.
  *
  * It sees only stacks that something happened to: the switch from a task queues
- * its stack, with reclaim=switch only if it parked a frame; and it stays
+ * its stack, with reclaim=switch only if it parked a page; and it stays
  * queued until there is nothing left to take. The cost of a pass does not
  * depend on how many threads sleep.
  */
@@ -35,7 +35,7 @@ unsigned int kstack_collect_period __read_mostly = 1000;
 static unsigned int kstack_collect_sleep __read_mostly = 1000;
 
 /* A shootdown for less than this has to wait a few periods for company. */
-#define COLLECT_MIN_FRAMES	16
+#define COLLECT_MIN_PAGES	16
 #define COLLECT_PATIENCE	8
 
 /* Memory reclaim may ask for a shootdown this often. */
@@ -63,7 +63,7 @@ static unsigned int kstack_collect_sleep __read_mostly = 1000;
  * Isolated CPUs are interrupted for no less than this, and no more often, unless
  * memory is short: 2 MiB, a minute.
  */
-#define COLLECT_ISOLATED_FRAMES	512
+#define COLLECT_ISOLATED_PAGES	512
 #define COLLECT_ISOLATED_INTERVAL	(60 * HZ)
 
 /*
@@ -132,9 +132,9 @@ struct collect_args {
 	unsigned long		min_age_kthread;
 	bool			hold;		/* take nothing now */
 	unsigned int		held;		/* stacks that reclaim could shrink */
-	struct list_head	*frames;
+	struct list_head	*pages;
 	unsigned int		nr;
-	unsigned int		which;		/* bit i is set: page i is on @frames, in this order */
+	unsigned int		which;		/* bit i is set: page i is on @pages */
 };
 
 /* First half of a pass, under task_call_func(): what is there to take? */
@@ -184,7 +184,7 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 /*
  * Second half, after the shootdown, under task_call_func(): if the task has
  * not run, then its PTEs have been 0 since before the shootdown, and no TLB
- * can know the frames (I3). A population would have counted up seq.
+ * can know the pages (I3). A population would have counted up seq.
  */
 static int collect_take(struct task_struct *tsk, void *data)
 {
@@ -204,7 +204,7 @@ static int collect_take(struct task_struct *tsk, void *data)
 			continue;
 		dstack_check_owner(ds, ds->page[i]);
 		dstack_set_owner(NULL, ds->page[i]);
-		list_add_tail(&ds->page[i]->lru, args->frames);
+		list_add_tail(&ds->page[i]->lru, args->pages);
 		WRITE_ONCE(ds->page[i], NULL);
 		args->nr++;
 	}
@@ -232,13 +232,13 @@ static int collect_call_take(struct task_struct *tsk, struct collect_args *args)
 }
 
 /* A stack's lowest word in use is about to be cleared. Remember where it was. */
-static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frames,
+static void collect_note_depth(struct dynamic_stack *ds, struct list_head *pages,
 			       unsigned int which)
 {
 	unsigned long *word, *end;
 	struct page *page;
 
-	list_for_each_entry(page, frames, lru) {
+	list_for_each_entry(page, pages, lru) {
 		unsigned int i = __ffs(which);
 
 		which &= ~BIT(i);
@@ -264,7 +264,7 @@ struct collect_pass {
 	struct collect_args	args;
 	struct list_head	take;
 	struct list_head	done;
-	struct list_head	frames;
+	struct list_head	pages;
 	unsigned int		visited;
 	unsigned int		stacks;
 	unsigned int		taken;
@@ -361,13 +361,13 @@ static bool collect_isolated(void)
 	return false;
 }
 
-/* Nobody is in need. Are so many frames worth a shootdown? */
+/* Nobody is in need. Are so many pages worth a shootdown? */
 static bool collect_enough(unsigned int nr)
 {
 	if (collect_isolated())
-		return nr >= COLLECT_ISOLATED_FRAMES &&
+		return nr >= COLLECT_ISOLATED_PAGES &&
 		       time_after_eq(jiffies, collect_flushed + COLLECT_ISOLATED_INTERVAL);
-	return nr >= COLLECT_MIN_FRAMES || ++collect_patience >= COLLECT_PATIENCE;
+	return nr >= COLLECT_MIN_PAGES || ++collect_patience >= COLLECT_PATIENCE;
 }
 
 /*
@@ -407,13 +407,13 @@ static void collect_flush(void)
 	dstack_delay();
 }
 
-static void collect_frames(struct collect_pass *pass)
+static void collect_take_all(struct collect_pass *pass)
 {
 	struct dynamic_stack *ds, *next;
-	LIST_HEAD(frames);
+	LIST_HEAD(pages);
 
 	lockdep_assert_held(&collect_mutex);
-	pass->args.frames = &frames;
+	pass->args.pages = &pages;
 	pass->args.nr = 0;
 	list_for_each_entry_safe(ds, next, &pass->take, list) {
 		struct task_struct *tsk = ds->task;
@@ -426,8 +426,8 @@ static void collect_frames(struct collect_pass *pass)
 		else
 			list_move(&ds->list, &collect_active);
 		if (IS_ENABLED(CONFIG_DEBUG_STACK_USAGE))
-			collect_note_depth(ds, &frames, pass->args.which);
-		list_splice_init(&frames, &pass->frames);
+			collect_note_depth(ds, &pages, pass->args.which);
+		list_splice_init(&pages, &pass->pages);
 		dstack_put_task(tsk);
 	}
 	pass->taken = pass->args.nr;
@@ -454,9 +454,9 @@ static void collect_recycle(struct collect_pass *pass)
 	struct page *page, *next;
 
 	if (dstack_planted(LEAK) && pass->taken)
-		list_del(pass->frames.next);
-	list_for_each_entry_safe(page, next, &pass->frames, lru) {
-		kstack_frame_recycle(page);
+		list_del(pass->pages.next);
+	list_for_each_entry_safe(page, next, &pass->pages, lru) {
+		kstack_page_recycle(page);
 		cond_resched();
 	}
 	kstack_poke_collector();
@@ -475,7 +475,7 @@ long kstack_collect_once(enum kstack_collect why)
 		},
 		.take = LIST_HEAD_INIT(pass.take),
 		.done = LIST_HEAD_INIT(pass.done),
-		.frames = LIST_HEAD_INIT(pass.frames),
+		.pages = LIST_HEAD_INIT(pass.pages),
 	};
 
 	if (!mutex_trylock(&collect_mutex))
@@ -487,7 +487,7 @@ long kstack_collect_once(enum kstack_collect why)
 	collect_choose(&pass);
 	if (collect_worthwhile(&pass, why)) {
 		collect_flush();
-		collect_frames(&pass);
+		collect_take_all(&pass);
 	}
 	collect_release(&pass);
 	mutex_unlock(&collect_mutex);
@@ -503,17 +503,17 @@ long kstack_collect_once(enum kstack_collect why)
 }
 
 /**
- * kstack_collect - take parked frames from sleeping tasks
+ * kstack_collect - take parked pages from sleeping tasks
  * @why: decides how long tasks must have slept, and whether to wait for company.
  *	Starved CPUs may do it each 20 ms, all of them together: each pass looks at
  *	all sleepers, and interrupts all CPUs.
  *
- * The frames are cleared and given to the pools.
+ * The pages are cleared and given to the pools.
  *
  * Context: kstack_collectd, or a kstackd; interrupts on. Nobody else: whoever holds
  * collect_mutex must be able to run, whatever bandwidth its group or its niceness
  * leaves to others. Sends IPIs, may be preempted, but neither waits nor allocates.
- * Return: number of frames taken. -EBUSY if another thread is at it, -EAGAIN if it
+ * Return: number of pages taken. -EBUSY if another thread is at it, -EAGAIN if it
  * is too early.
  */
 long kstack_collect(enum kstack_collect why)
@@ -577,7 +577,7 @@ bool kstack_collect_idle(void)
 	return idle;
 }
 
-/* Frames that a shootdown may yield. Of a whole stack, one at least. */
+/* Pages that a shootdown may yield. Of a whole stack, one at least. */
 static unsigned long collect_estimate(void)
 {
 	unsigned long nr = dstack_vm_event(NR_KSTACK_PARKED) + READ_ONCE(collect_nr_held);
@@ -585,7 +585,7 @@ static unsigned long collect_estimate(void)
 	/* Long ago, or kstack_collectd is held up: who knows? */
 	if (time_after(jiffies, READ_ONCE(collect_passed) + 3 * HZ) &&
 	    !READ_ONCE(kstack_collectd.asleep))
-		nr = max(nr, (unsigned long)COLLECT_MIN_FRAMES);
+		nr = max(nr, (unsigned long)COLLECT_MIN_PAGES);
 	return nr;
 }
 
@@ -594,17 +594,17 @@ static bool collect_due(void)
 {
 	unsigned long nr = collect_estimate();
 
-	if (nr < COLLECT_MIN_FRAMES ||
+	if (nr < COLLECT_MIN_PAGES ||
 	    time_before_eq(jiffies, READ_ONCE(collect_passed) + COLLECT_SHRINK_INTERVAL))
 		return false;
 	/* It would take nothing, see collect_enough(). */
-	return !collect_isolated() || (nr >= COLLECT_ISOLATED_FRAMES &&
+	return !collect_isolated() || (nr >= COLLECT_ISOLATED_PAGES &&
 				       time_after_eq(jiffies, READ_ONCE(collect_flushed) +
 						     COLLECT_ISOLATED_INTERVAL));
 }
 
 /*
- * Under pressure: frames on the overflow lists are free for the taking; parked
+ * Under pressure: pages on the overflow lists are free for the taking; parked
  * ones cost a shootdown, which is still cheaper than to swap.
  */
 static unsigned long kstack_shrink_count(struct shrinker *shrink, struct shrink_control *sc)
@@ -624,7 +624,7 @@ static void collect_press(enum kstack_collect why)
 	wake_up_process(kstack_collectd.task);
 }
 
-/* A pass frees its frames later, see kstack_collect() for why. */
+/* A pass frees its pages later, see kstack_collect() for why. */
 static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_control *sc)
 {
 	unsigned long freed = kstack_overflow_trim(0);
@@ -653,7 +653,7 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 	got = kstack_overflow_trim(0);
 	if (time_before(jiffies, last + COLLECT_OOM_INTERVAL))
 		return NOTIFY_OK;
-	if (collect_estimate() < COLLECT_MIN_FRAMES)
+	if (collect_estimate() < COLLECT_MIN_PAGES)
 		goto out;
 	if (current == kstack_collectd.task) {
 		kstack_collect(KSTACK_COLLECT_OOM);
@@ -664,7 +664,7 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 	}
 	got += kstack_overflow_trim(0);
 out:
-	if (got >= COLLECT_MIN_FRAMES) {
+	if (got >= COLLECT_MIN_PAGES) {
 		last = jiffies;
 		*freed += got;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dynamic kernel stacks: checks of each frame's owner, and what breaks the code
+ * Dynamic kernel stacks: checks of each page's owner, and what breaks the code
  * on purpose, for the tests. Nothing of this is in a kernel for use.
  */
 #include <linux/delay.h>
@@ -40,8 +40,8 @@ void dstack_switch_delay(void)
 }
 
 /*
- * A frame that is live in two places is the worst that can go wrong here. Each
- * PTE write checks that the frame belongs to this stack.
+ * A page that is live in two places is the worst that can go wrong here. Each
+ * PTE write checks that the page belongs to this stack.
  */
 void dstack_check_owner(struct dynamic_stack *ds, struct page *page)
 {
@@ -190,8 +190,8 @@ void dstack_park_late(struct dynamic_stack *ds, unsigned long sp)
 	irq_work_queue(&late->work);
 }
 
-/* What the switch must not do: another frame, while a TLB may know the old one. */
-void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i)
+/* What the switch must not do: another page, while a TLB may know the old one. */
+void dstack_replace_page(struct dynamic_stack *ds, unsigned int i)
 {
 	struct page *page;
 
@@ -218,7 +218,7 @@ pte_t dstack_clear_torn(pte_t *ptep)
 
 /*
  * Behind the back of the proof that the Accessed flag can be trusted: which of
- * its steps finds the flag, or the frame, wrong, and from which CPU on.
+ * its steps finds the flag, or the page, wrong, and from which CPU on.
  */
 static unsigned int dynamic_stack_proof_lie, dynamic_stack_proof_lie_cpu;
 module_param_named(proof_lie, dynamic_stack_proof_lie, uint, 0644);
@@ -230,7 +230,7 @@ bool dstack_proof_lie(enum dynamic_stack_proof step)
 	       raw_smp_processor_id() >= dynamic_stack_proof_lie_cpu;
 }
 
-/* dynamic_stack.empty_ms: for so long there is no frame for anyone. */
+/* dynamic_stack.empty_ms: for so long there is no page for anyone. */
 static unsigned long kstack_empty_until;
 
 bool kstack_empty(void)

@@ -23,10 +23,10 @@ enum dynamic_stack_plant {
 	DSTACK_PLANT_IGNORE_SEQ,	/* 3 collect although the task ran */
 	DSTACK_PLANT_ABOVE_SP,		/* 4 park one page too many */
 	DSTACK_PLANT_PRESET_ACCESSED,	/* 5 fresh PTE with A=1 */
-	DSTACK_PLANT_NO_ZERO,		/* 6 collected frame not cleared */
-	DSTACK_PLANT_LEAK,		/* 7 a collected frame gets lost */
+	DSTACK_PLANT_NO_ZERO,		/* 6 collected page not cleared */
+	DSTACK_PLANT_LEAK,		/* 7 a collected page gets lost */
 	DSTACK_PLANT_COUNTER,		/* 8 a gauge is not updated */
-	DSTACK_PLANT_HALF,		/* 9 populate half-way when frames are short */
+	DSTACK_PLANT_HALF,		/* 9 populate half-way when pages are short */
 	DSTACK_PLANT_NO_EXCLUSION,	/* 10 collect by the sequence number alone */
 	DSTACK_PLANT_LATE_PARK,		/* 11 park after on_cpu is cleared */
 	DSTACK_PLANT_TORN_CLEAR,	/* 12 PTE read, then cleared */
@@ -65,7 +65,7 @@ void dstack_assert_state(const struct dynamic_stack *ds);
 void dstack_delay(void);
 void dstack_switch_delay(void);
 void dstack_park_late(struct dynamic_stack *ds, unsigned long sp);
-void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i);
+void dstack_replace_page(struct dynamic_stack *ds, unsigned int i);
 pte_t dstack_clear_torn(pte_t *ptep);
 bool dstack_proof_lie(enum dynamic_stack_proof step);
 bool kstack_empty(void);
@@ -79,7 +79,7 @@ static inline void dstack_assert_state(const struct dynamic_stack *ds) { }
 static inline void dstack_delay(void) { }
 static inline void dstack_switch_delay(void) { }
 static inline void dstack_park_late(struct dynamic_stack *ds, unsigned long sp) { }
-static inline void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i) { }
+static inline void dstack_replace_page(struct dynamic_stack *ds, unsigned int i) { }
 static inline pte_t dstack_clear_torn(pte_t *ptep) { return *ptep; }
 static inline bool dstack_proof_lie(enum dynamic_stack_proof step) { return false; }
 static inline bool kstack_empty(void) { return false; }

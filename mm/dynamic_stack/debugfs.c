@@ -4,7 +4,7 @@
  *
  * summary	what all stacks hold, in numbers
  * stacks	a line for each task
- * pools	frames of each CPU and node
+ * pools	pages of each CPU and node
  */
 #include <linux/debugfs.h>
 #include <linux/init.h>

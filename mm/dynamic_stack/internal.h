@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Dynamic kernel stacks: what its files share. dynamic_stack_*() is for the rest
- * of the kernel, dstack_*() is about one stack, kstack_*() about frames: the
+ * of the kernel, dstack_*() is about one stack, kstack_*() about pages: the
  * pools and the collector.
  */
 #ifndef _MM_DYNAMIC_STACK_INTERNAL_H
@@ -23,20 +23,20 @@
 
 #include "debug.h"
 
-/* Most frames that one task can need at once: the top page always stays. */
+/* Most pages that one task can need at once: the top page always stays. */
 #define DSTACK_MAX_NEED	(DSTACK_PROMISED - 1)
 
 struct seq_file;
 
 /*
- * Of struct page this uses, from kstack_frame_alloc() to kstack_frame_free():
+ * Of struct page this uses, from kstack_page_alloc() to kstack_page_free():
  *
  * lru		link in a list: of a node's pages, the reserve, or what a pass has taken
  * private	with CONFIG_DYNAMIC_STACK_DEBUG, the stack that the page belongs to; see
  *		dstack_set_owner()
  */
 
-/* Frames that the stack holds: present, parked, or reserved for the next run. */
+/* Pages that the stack holds: present, parked, or reserved for the next run. */
 static inline unsigned int dstack_held(const struct dynamic_stack *ds)
 {
 	unsigned int i, nr = 0;
@@ -46,7 +46,7 @@ static inline unsigned int dstack_held(const struct dynamic_stack *ds)
 	return nr;
 }
 
-/* Frames that the stack lacks of those that its task needs to run. */
+/* Pages that the stack lacks of those that its task needs to run. */
 static inline unsigned int dstack_lacks(const struct dynamic_stack *ds)
 {
 	unsigned int i, nr = 0;
@@ -98,10 +98,10 @@ enum kstack_collect {
 /**
  * struct kstack_collectd - what the collector's thread is told
  * @task: the thread; NULL with dynamic_stack=off, and while parameters are parsed
- * @busy: it is in a pass, from collect_mutex until the frames are given away
+ * @busy: it is in a pass, from collect_mutex until the pages are given away
  * @asleep: it has nothing to wait for: the next one to queue wakes it up
  * @queued: set by those who want it to do something, and cleared when it does
- * @requested: likewise, by those who want frames
+ * @requested: likewise, by those who want pages
  * @pressed: which pass somebody wants who reclaims memory; %KSTACK_COLLECT_AGED: none
  */
 struct kstack_collectd {
@@ -117,12 +117,12 @@ extern struct kstack_collectd kstack_collectd;
 DECLARE_PER_CPU(struct irq_work, kstack_collectd_wake);
 
 unsigned long dstack_vm_event(enum vm_event_item item);
-struct page *kstack_frame_alloc(int node, gfp_t gfp);
-void kstack_frame_free(struct page *page);
-bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_level level);
-void kstack_pool_put(struct page **frame, unsigned int nr);
-void kstack_frame_recycle(struct page *page);
-void kstack_frame_retire(struct page *page);
+struct page *kstack_page_alloc(int node, gfp_t gfp);
+void kstack_page_free(struct page *page);
+bool kstack_pool_take(struct page **pages, unsigned int nr, enum dynamic_stack_level level);
+void kstack_pool_put(struct page **pages, unsigned int nr);
+void kstack_page_recycle(struct page *page);
+void kstack_page_retire(struct page *page);
 bool kstack_pool_below(enum kstack_mark mark);
 bool kstack_any_starved(void);
 void kstack_free_poisoned(void);

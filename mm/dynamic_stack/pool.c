@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dynamic kernel stacks: where the frames come from.
+ * Dynamic kernel stacks: where the pages come from.
  *
- * Every CPU has a pool of cleared frames, from which its switches take and to
+ * Every CPU has a pool of cleared pages, from which its switches take and to
  * which they give. What a pool can't hold, and what belongs to another node, goes
- * to the overflow list of the frame's node. A fixed reserve stands behind them
+ * to the overflow list of the page's node. A fixed reserve stands behind them
  * all.
  *
  * The pool's marks: below @low, kstackd/N is woken up, which fills it. The last
- * @min frames are for tasks that are killed, and half of these for tasks that
- * memory reclaim may depend on, see kstack_pool_floor(). Above @high, frames
+ * @min pages are for tasks that are killed, and half of these for tasks that
+ * memory reclaim may depend on, see kstack_pool_floor(). Above @high, pages
  * overflow.
  *
  * This is the lowest floor: it says that there is something to do, by a flag and
@@ -33,7 +33,7 @@ unsigned int kstack_pool_high __read_mostly = 16 * DSTACK_MAX_NEED;
 
 DEFINE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
 
-/* Overflown frames, for each node: [nr_node_ids]. */
+/* Overflown pages, for each node: [nr_node_ids]. */
 struct kstack_list *kstack_overflow;
 
 /* What was poisoned in a pool waits here for process context. */
@@ -74,16 +74,16 @@ unsigned long dstack_vm_event(enum vm_event_item item)
 }
 
 /**
- * kstack_frame_alloc - allocate a cleared frame
+ * kstack_page_alloc - allocate a cleared page
  * @node: NUMA node
  * @gfp: GFP flags; they decide whether this may sleep
  *
- * From here to kstack_frame_free() the frame counts as kernel stack, wherever
+ * From here to kstack_page_free() the page counts as kernel stack, wherever
  * it is.
  *
- * Return: the frame, %NULL without memory.
+ * Return: the page, %NULL without memory.
  */
-struct page *kstack_frame_alloc(int node, gfp_t gfp)
+struct page *kstack_page_alloc(int node, gfp_t gfp)
 {
 	struct page *page = alloc_pages_node(node, gfp | __GFP_ZERO | __GFP_NOWARN, 0);
 
@@ -95,12 +95,12 @@ struct page *kstack_frame_alloc(int node, gfp_t gfp)
 }
 
 /**
- * kstack_frame_free - give a frame back to the page allocator
- * @page: the frame; need not be cleared
+ * kstack_page_free - give a page back to the page allocator
+ * @page: the page; need not be cleared
  *
  * Context: any but NMI and runqueue lock held.
  */
-void kstack_frame_free(struct page *page)
+void kstack_page_free(struct page *page)
 {
 	set_page_private(page, 0);
 	mod_node_page_state(page_pgdat(page), NR_KERNEL_STACK_KB, -(long)(PAGE_SIZE / 1024));
@@ -110,13 +110,13 @@ void kstack_frame_free(struct page *page)
 static void kstack_list_init(struct kstack_list *list)
 {
 	raw_spin_lock_init(&list->lock);
-	INIT_LIST_HEAD(&list->frames);
+	INIT_LIST_HEAD(&list->pages);
 }
 
 /**
- * kstack_list_add - add a cleared frame to a list
+ * kstack_list_add - add a cleared page to a list
  * @list: the list
- * @page: the frame
+ * @page: the page
  *
  * Context: any but NMI; a runqueue lock and a pool's may be held.
  */
@@ -125,7 +125,7 @@ void kstack_list_add(struct kstack_list *list, struct page *page)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&list->lock, flags);
-	list_add(&page->lru, &list->frames);
+	list_add(&page->lru, &list->pages);
 	WRITE_ONCE(list->nr, list->nr + 1);
 	__count_vm_event(NR_KSTACK_POOL);
 	raw_spin_unlock_irqrestore(&list->lock, flags);
@@ -140,7 +140,7 @@ static struct page *__kstack_list_del(struct kstack_list *list)
 		return NULL;
 
 	raw_spin_lock_irqsave(&list->lock, flags);
-	page = list_first_entry_or_null(&list->frames, struct page, lru);
+	page = list_first_entry_or_null(&list->pages, struct page, lru);
 	if (page) {
 		list_del(&page->lru);
 		WRITE_ONCE(list->nr, list->nr - 1);
@@ -152,26 +152,26 @@ static struct page *__kstack_list_del(struct kstack_list *list)
 }
 
 /**
- * kstack_list_del - take a frame from a list
+ * kstack_list_del - take a page from a list
  * @list: the list
  *
  * Memory that has failed is found out at any time. The page allocator keeps such
- * a frame to itself, so it gets it back.
+ * a page to itself, so it gets it back.
  *
  * Context: any but NMI and runqueue lock held.
- * Return: the frame, %NULL if there is none.
+ * Return: the page, %NULL if there is none.
  */
 struct page *kstack_list_del(struct kstack_list *list)
 {
 	struct page *page;
 
 	while ((page = __kstack_list_del(list)) && unlikely(PageHWPoison(page)))
-		kstack_frame_free(page);
+		kstack_page_free(page);
 	return page;
 }
 
 /**
- * kstack_free_poisoned - give back the frames that were found poisoned in a switch
+ * kstack_free_poisoned - give back the pages that were found poisoned in a switch
  *
  * Context: process context.
  */
@@ -180,12 +180,12 @@ void kstack_free_poisoned(void)
 	struct page *page;
 
 	while ((page = __kstack_list_del(&kstack_poisoned)))
-		kstack_frame_free(page);
+		kstack_page_free(page);
 }
 
 /**
- * kstack_overflow_add - a cleared frame that its CPU's pool does not take
- * @page: the frame
+ * kstack_overflow_add - a cleared page that its CPU's pool does not take
+ * @page: the page
  *
  * Context: any but NMI; a runqueue lock and a pool's may be held.
  */
@@ -195,7 +195,7 @@ void kstack_overflow_add(struct page *page)
 }
 
 /**
- * kstack_pool_target - how many frames a pool should have
+ * kstack_pool_target - how many pages a pool should have
  *
  * So filled, it can both give and take.
  *
@@ -207,13 +207,13 @@ unsigned int kstack_pool_target(void)
 }
 
 /**
- * kstack_pool_mark - below how many frames kstackd is kicked
+ * kstack_pool_mark - below how many pages kstackd is kicked
  *
- * It preempts the task whose frames were just
+ * It preempts the task whose pages were just
  * taken; when that is picked again, a pool that was filled meanwhile must be
  * able to serve it without another kick, or the task would never get to run.
  *
- * Return: the number of frames.
+ * Return: the number of pages.
  */
 unsigned int kstack_pool_mark(void)
 {
@@ -221,10 +221,10 @@ unsigned int kstack_pool_mark(void)
 }
 
 /**
- * kstack_pool_floor - how many frames are left to those of a higher level
+ * kstack_pool_floor - how many pages are left to those of a higher level
  * @level: the level of who wants some
  *
- * Return: the number of frames.
+ * Return: the number of pages.
  */
 unsigned int kstack_pool_floor(enum dynamic_stack_level level)
 {
@@ -244,7 +244,7 @@ static void kstack_wake_fn(struct irq_work *work)
 DEFINE_PER_CPU(struct irq_work, kstack_collectd_wake) = IRQ_WORK_INIT_HARD(kstack_wake_fn);
 
 /**
- * kstack_poke_collector - there are frames to give back
+ * kstack_poke_collector - there are pages to give back
  *
  * Context: any but NMI; a runqueue lock may be held.
  */
@@ -252,7 +252,7 @@ void kstack_poke_collector(void)
 {
 	unsigned long flags;
 
-	smp_mb();	/* the frames before the flag, see collectd_sleep() */
+	smp_mb();	/* the pages before the flag, see collectd_sleep() */
 	if (!READ_ONCE(kstack_collectd.asleep))
 		return;
 	local_irq_save(flags);
@@ -284,23 +284,23 @@ struct task_struct *dynamic_stack_collector(void)
 }
 
 /* Memory has failed in a pool. Keep the rest, and let the task wait for better. */
-static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **frame, unsigned int nr)
+static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **pages, unsigned int nr)
 {
 	unsigned int i, bad = 0;
 
 	lockdep_assert_held(&pool->lock);
 	for (i = 0; i < nr; i++)
-		bad += PageHWPoison(frame[i]);
+		bad += PageHWPoison(pages[i]);
 	if (likely(!bad))
 		return false;
 
 	while (nr--) {
-		if (PageHWPoison(frame[nr])) {
-			kstack_list_add(&kstack_poisoned, frame[nr]);
+		if (PageHWPoison(pages[nr])) {
+			kstack_list_add(&kstack_poisoned, pages[nr]);
 			/* It was counted, and is now once more. */
 			__count_vm_events(NR_KSTACK_POOL, -1L);
 		} else {
-			pool->frame[pool->nr] = frame[nr];
+			pool->pages[pool->nr] = pages[nr];
 			WRITE_ONCE(pool->nr, pool->nr + 1);
 		}
 	}
@@ -308,15 +308,15 @@ static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **frame, 
 }
 
 /**
- * kstack_pool_take - take frames from this CPU's pool, all or nothing
- * @frame: where to put them
+ * kstack_pool_take - take pages from this CPU's pool, all or nothing
+ * @pages: where to put them
  * @nr: how many
- * @level: how many of the last frames may be used
+ * @level: how many of the last pages may be used
  *
  * Context: runqueue lock held, interrupts off.
  * Return: false if there are not enough; the CPU is marked as starved then.
  */
-bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_level level)
+bool kstack_pool_take(struct page **pages, unsigned int nr, enum dynamic_stack_level level)
 {
 	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
 	bool kick = false, taken = false, poisoned = false;
@@ -324,8 +324,8 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_l
 	raw_spin_lock(&pool->lock);
 	if (pool->nr >= nr + kstack_pool_floor(level) && !kstack_empty()) {
 		WRITE_ONCE(pool->nr, pool->nr - nr);
-		memcpy(frame, pool->frame + pool->nr, nr * sizeof(*frame));
-		poisoned = kstack_pool_poisoned(pool, frame, nr);
+		memcpy(pages, pool->pages + pool->nr, nr * sizeof(*pages));
+		poisoned = kstack_pool_poisoned(pool, pages, nr);
 		taken = !poisoned;
 	}
 	if (!taken) {
@@ -350,7 +350,7 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_l
 }
 
 /**
- * kstack_pool_unstarve - are there enough frames for whom had to wait?
+ * kstack_pool_unstarve - are there enough pages for whom had to wait?
  * @pool: the pool
  *
  * Context: the pool's lock is held; the caller reschedules the CPU when it has
@@ -369,13 +369,13 @@ bool kstack_pool_unstarve(struct kstack_pool *pool)
 }
 
 /**
- * kstack_pool_put - give cleared frames to this CPU's pool
- * @frame: the frames
+ * kstack_pool_put - give cleared pages to this CPU's pool
+ * @pages: the pages
  * @nr: how many
  *
  * Context: a runqueue lock may be held, interrupts are off.
  */
-void kstack_pool_put(struct page **frame, unsigned int nr)
+void kstack_pool_put(struct page **pages, unsigned int nr)
 {
 	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
 	unsigned int high = READ_ONCE(kstack_pool_high), added = 0;
@@ -383,15 +383,15 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 
 	raw_spin_lock(&pool->lock);
 	while (nr--) {
-		if (unlikely(PageHWPoison(frame[nr]))) {
-			kstack_list_add(&kstack_poisoned, frame[nr]);
+		if (unlikely(PageHWPoison(pages[nr]))) {
+			kstack_list_add(&kstack_poisoned, pages[nr]);
 			poke = true;
-		} else if (pool->nr < high && page_to_nid(frame[nr]) == pool->node) {
-			pool->frame[pool->nr] = frame[nr];
+		} else if (pool->nr < high && page_to_nid(pages[nr]) == pool->node) {
+			pool->pages[pool->nr] = pages[nr];
 			WRITE_ONCE(pool->nr, pool->nr + 1);
 			added++;
 		} else {
-			kstack_overflow_add(frame[nr]);
+			kstack_overflow_add(pages[nr]);
 			poke = true;
 		}
 	}
@@ -407,16 +407,16 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 }
 
 /**
- * kstack_pool_add_some - add cleared frames to any CPU's pool
+ * kstack_pool_add_some - add cleared pages to any CPU's pool
  * @pool: the pool
- * @frame: the frames
+ * @pages: the pages
  * @nr: how many
  *
  * Context: thread context.
  * Return: how many were added; if the pool is full or offline, the last ones were
  * not.
  */
-unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **frame,
+unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **pages,
 				  unsigned int nr)
 {
 	unsigned int added = 0;
@@ -425,7 +425,7 @@ unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **frame,
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	while (added < nr && pool->online && pool->nr < READ_ONCE(kstack_pool_high)) {
-		pool->frame[pool->nr] = frame[added++];
+		pool->pages[pool->nr] = pages[added++];
 		WRITE_ONCE(pool->nr, pool->nr + 1);
 	}
 	if (added) {
@@ -446,7 +446,7 @@ bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
 }
 
 /**
- * kstack_pool_below - could this CPU's pool do with a whole stack's frames?
+ * kstack_pool_below - could this CPU's pool do with a whole stack's pages?
  * @mark: below which mark
  *
  * Context: interrupts off.
@@ -471,7 +471,7 @@ static struct page *__kstack_pool_del(struct kstack_pool *pool, unsigned int kee
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	if (pool->nr > keep) {
 		WRITE_ONCE(pool->nr, pool->nr - 1);
-		page = pool->frame[pool->nr];
+		page = pool->pages[pool->nr];
 		__count_vm_events(NR_KSTACK_POOL, -1L);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
@@ -479,19 +479,19 @@ static struct page *__kstack_pool_del(struct kstack_pool *pool, unsigned int kee
 }
 
 /**
- * kstack_pool_del - take one frame from any CPU's pool
+ * kstack_pool_del - take one page from any CPU's pool
  * @pool: the pool
  * @keep: so many have to stay
  *
  * Context: thread context.
- * Return: the frame, %NULL if there are no more than @keep.
+ * Return: the page, %NULL if there are no more than @keep.
  */
 struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
 {
 	struct page *page;
 
 	while ((page = __kstack_pool_del(pool, keep)) && unlikely(PageHWPoison(page)))
-		kstack_frame_free(page);
+		kstack_page_free(page);
 	return page;
 }
 
@@ -547,7 +547,7 @@ struct task_struct *dynamic_stack_refiller(int cpu)
  *
  * Context: any.
  * Return: true from the moment that a task was put off until
- * the pool has enough frames again.
+ * the pool has enough pages again.
  */
 bool dynamic_stack_cpu_starved(int cpu)
 {
@@ -585,18 +585,18 @@ bool kstack_any_starved(void)
 }
 
 /**
- * kstack_frame_recycle - give a frame to whoever needs it most
- * @page: the frame; it is cleared
+ * kstack_page_recycle - give a page to whoever needs it most
+ * @page: the page; it is cleared
  *
  * kstack_poke_collector() when all are given: the collector may have gone to
  * sleep meanwhile.
  *
  * Context: process context, interrupts on.
  */
-void kstack_frame_recycle(struct page *page)
+void kstack_page_recycle(struct page *page)
 {
 	if (unlikely(PageHWPoison(page))) {
-		kstack_frame_free(page);
+		kstack_page_free(page);
 		return;
 	}
 	if (!dstack_planted(NO_ZERO))
@@ -606,24 +606,24 @@ void kstack_frame_recycle(struct page *page)
 }
 
 /**
- * kstack_frame_retire - a frame of a dead stack goes
- * @page: the frame; need not be cleared
+ * kstack_page_retire - a page of a dead stack goes
+ * @page: the page; need not be cleared
  *
  * To a CPU that starves: what it can't run may be what is to be killed next.
  *
  * Context: process context, interrupts on.
  */
-void kstack_frame_retire(struct page *page)
+void kstack_page_retire(struct page *page)
 {
 	if (unlikely(kstack_any_starved()) && !PageHWPoison(page)) {
 		clear_highpage(page);
 		if (kstack_give_starved(page))
 			return;
 	}
-	kstack_frame_free(page);
+	kstack_page_free(page);
 }
 
-/* Number of frames on the overflow lists. */
+/* Number of pages on the overflow lists. */
 unsigned long kstack_overflow_nr(void)
 {
 	unsigned long nr = 0;
@@ -634,7 +634,7 @@ unsigned long kstack_overflow_nr(void)
 	return nr;
 }
 
-/* Is there a node that has more than @nr frames on its overflow list? */
+/* Is there a node that has more than @nr pages on its overflow list? */
 bool kstack_overflow_above(unsigned long nr)
 {
 	int node;
@@ -647,11 +647,11 @@ bool kstack_overflow_above(unsigned long nr)
 }
 
 /**
- * kstack_overflow_trim - give overflown frames back to the page allocator
+ * kstack_overflow_trim - give overflown pages back to the page allocator
  * @keep: how many to keep on each node
  *
  * Context: process context.
- * Return: number of frames given back.
+ * Return: number of pages given back.
  */
 unsigned long kstack_overflow_trim(unsigned long keep)
 {
@@ -664,7 +664,7 @@ unsigned long kstack_overflow_trim(unsigned long keep)
 
 			if (!page)
 				break;
-			kstack_frame_free(page);
+			kstack_page_free(page);
 			freed++;
 		}
 	}
@@ -672,10 +672,10 @@ unsigned long kstack_overflow_trim(unsigned long keep)
 }
 
 /**
- * kstack_overflow_age - give back overflown frames that nobody needed
+ * kstack_overflow_age - give back overflown pages that nobody needed
  * @keep: how many to keep on each node
  *
- * A frame that goes back to the page allocator is cleared again when it returns,
+ * A page that goes back to the page allocator is cleared again when it returns,
  * which costs more than all else that happens to it. So those stay that were
  * taken, and put back, since the last call.
  *
@@ -696,7 +696,7 @@ void kstack_overflow_age(unsigned long keep)
 		raw_spin_unlock_irqrestore(&list->lock, flags);
 
 		while (nr-- && (page = kstack_list_del(list)))
-			kstack_frame_free(page);
+			kstack_page_free(page);
 	}
 }
 
@@ -708,7 +708,7 @@ bool kstack_reserve_low(void)
 
 /**
  * kstack_pool_short - find a CPU whose pool has too little
- * @nr: less than so many frames
+ * @nr: less than so many pages
  *
  * Return: its pool, %NULL if there is none.
  */
@@ -740,7 +740,7 @@ void kstack_pool_set_online(struct kstack_pool *pool, bool online)
 }
 
 /**
- * kstack_pool_drain - give all of a pool's frames back to the page allocator
+ * kstack_pool_drain - give all of a pool's pages back to the page allocator
  * @pool: the pool, offline
  *
  * Context: process context.
@@ -750,7 +750,7 @@ void kstack_pool_drain(struct kstack_pool *pool)
 	struct page *page;
 
 	while ((page = kstack_pool_del(pool, 0)))
-		kstack_frame_free(page);
+		kstack_page_free(page);
 }
 
 /**
@@ -783,7 +783,7 @@ int __init kstack_pool_init(void)
 
 	kstack_reserve_target = 2 * DSTACK_MAX_NEED * num_possible_cpus();
 	while (kstack_reserve_low()) {
-		struct page *page = kstack_frame_alloc(numa_node_id(), GFP_KERNEL);
+		struct page *page = kstack_page_alloc(numa_node_id(), GFP_KERNEL);
 
 		if (!page)
 			return -ENOMEM;

@@ -14,19 +14,19 @@
 #define POOL_MIN		(2 * DSTACK_MAX_NEED)
 
 /**
- * struct kstack_pool - a CPU's frames
- * @lock: guards the members up to @frame; held for a few instructions only.
+ * struct kstack_pool - a CPU's pages
+ * @lock: guards the members up to @pages; held for a few instructions only.
  *	Others look without it, to see whether it is worth taking.
- * @nr: number of frames
- * @starved: a task could not be run for want of frames. Whoever adds frames
+ * @nr: number of pages
+ * @starved: a task could not be run for want of pages. Whoever adds pages
  *	reschedules the CPU; since both look under @lock, none is missed.
- * @level: the highest level of a task that was refused frames since then
+ * @level: the highest level of a task that was refused pages since then
  * @kicked: @kick is on its way or kstackd is at work
  * @retry: jiffies before which kstackd need not be kicked again
  * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
- * @online: @frame may be filled
+ * @online: @pages may be filled
  * @busy: consecutive times kstackd found another thread collecting
- * @frame: the frames, last in, first out
+ * @pages: the pages, last in, first out
  * @cpu: whose pool this is
  * @node: its NUMA node
  * @kick: leaves the runqueue lock behind, to wake up kstackd. Hard also on
@@ -45,7 +45,7 @@ struct kstack_pool {
 	bool			online;
 	unsigned int		busy;
 	unsigned long		retry;
-	struct page		*frame[POOL_CAPACITY];
+	struct page		*pages[POOL_CAPACITY];
 
 	int			cpu;
 	int			node;
@@ -57,12 +57,12 @@ struct kstack_pool {
 DECLARE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
 
 /*
- * A list of cleared frames: one for each node, and the reserve. @low is the
+ * A list of cleared pages: one for each node, and the reserve. @low is the
  * smallest @nr since kstack_overflow_age().
  */
 struct kstack_list {
 	raw_spinlock_t		lock;
-	struct list_head	frames;
+	struct list_head	pages;
 	unsigned long		nr;
 	unsigned long		low;
 };
@@ -82,7 +82,7 @@ unsigned int kstack_pool_target(void);
 unsigned int kstack_pool_mark(void);
 unsigned int kstack_pool_floor(enum dynamic_stack_level level);
 bool kstack_pool_unstarve(struct kstack_pool *pool);
-unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **frame, unsigned int nr);
+unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **pages, unsigned int nr);
 bool kstack_pool_add(struct kstack_pool *pool, struct page *page);
 struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep);
 struct kstack_pool *kstack_pool_short(unsigned int nr);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dynamic kernel stacks: the threads that find frames.
+ * Dynamic kernel stacks: the threads that find pages.
  *
  * kstackd/N fills its CPU's pool without ever sleeping for memory, since what it
  * would wait for might wait for a stack: from the overflow lists, the page
@@ -29,7 +29,7 @@
 
 #include <trace/events/dynamic_stack.h>
 
-/* Frames that kstackd allocates at once: enough for a CPU that starves. */
+/* Pages that kstackd allocates at once: enough for a CPU that starves. */
 #define FILL_BATCH		((unsigned int)(4 * DSTACK_MAX_NEED))
 
 #ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
@@ -53,7 +53,7 @@ static inline bool kstack_should_fail(void) { return false; }
 #endif
 
 /*
- * Of this node, from the page allocator: one frame for the caller, and some of
+ * Of this node, from the page allocator: one page for the caller, and some of
  * what the pool lacks, since most of an allocation's work is done once for all.
  * The allocator would clear them with a lock held, so that is done here.
  */
@@ -61,27 +61,27 @@ static struct page *kstack_alloc_some(struct kstack_pool *pool)
 {
 	const gfp_t gfp = GFP_NOWAIT | __GFP_THISNODE | __GFP_NOWARN;
 	unsigned int have = READ_ONCE(pool->nr), target = kstack_pool_target(), nr, i;
-	struct page *frame[FILL_BATCH] = { };
+	struct page *pages[FILL_BATCH] = { };
 
 	nr = have < target ? min(target - have, FILL_BATCH) : 1;
-	nr = alloc_pages_bulk_array_node(gfp, pool->node, nr, frame);
+	nr = alloc_pages_bulk_array_node(gfp, pool->node, nr, pages);
 	if (!nr)
 		return NULL;
 	for (i = 0; i < nr; i++) {
 		if (!want_init_on_alloc(gfp))
-			clear_highpage(frame[i]);
-		set_page_private(frame[i], 0);
+			clear_highpage(pages[i]);
+		set_page_private(pages[i], 0);
 	}
-	mod_node_page_state(page_pgdat(frame[0]), NR_KERNEL_STACK_KB,
+	mod_node_page_state(page_pgdat(pages[0]), NR_KERNEL_STACK_KB,
 			    nr * (long)(PAGE_SIZE / 1024));
 
-	for (i = 1 + kstack_pool_add_some(pool, frame + 1, nr - 1); i < nr; i++)
-		kstack_overflow_add(frame[i]);
-	return frame[0];
+	for (i = 1 + kstack_pool_add_some(pool, pages + 1, nr - 1); i < nr; i++)
+		kstack_overflow_add(pages[i]);
+	return pages[0];
 }
 
-/* A frame from anywhere that costs nobody anything. */
-static struct page *kstack_find_frame(struct kstack_pool *pool)
+/* A page from anywhere that costs nobody anything. */
+static struct page *kstack_find_page(struct kstack_pool *pool)
 {
 	struct page *page;
 	int node, cpu;
@@ -94,7 +94,7 @@ static struct page *kstack_find_frame(struct kstack_pool *pool)
 		page = kstack_alloc_some(pool);
 		if (page)
 			return page;
-		page = kstack_frame_alloc(pool->node, GFP_NOWAIT);
+		page = kstack_page_alloc(pool->node, GFP_NOWAIT);
 		if (page)
 			return page;
 	}
@@ -120,7 +120,7 @@ static struct page *kstack_find_frame(struct kstack_pool *pool)
 #define POOL_MAX_BUSY		20
 
 /*
- * Many tasks that reclaim does not depend on may want frames, and keep them for
+ * Many tasks that reclaim does not depend on may want pages, and keep them for
  * long. They get half of the reserve, which is filled up again as fast as memory
  * is freed, those that are killed get three quarters, and none of them anything
  * of what the page allocator keeps for those who free memory.
@@ -140,11 +140,11 @@ static struct page *kstack_last_resort(int node, enum dynamic_stack_level level)
 	}
 	if (level != DSTACK_LEVEL_ALL || kstack_should_fail())
 		return NULL;
-	return kstack_frame_alloc(node, GFP_NOWAIT | __GFP_MEMALLOC);
+	return kstack_page_alloc(node, GFP_NOWAIT | __GFP_MEMALLOC);
 }
 
-/* A frame for a CPU that can't run what it should: nothing is too dear. */
-static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
+/* A page for a CPU that can't run what it should: nothing is too dear. */
+static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 {
 	unsigned int nr = READ_ONCE(pool->nr);
 	enum dynamic_stack_level level;
@@ -152,7 +152,7 @@ static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 	long taken;
 	int cpu;
 
-	/* Whom the next frame is for. */
+	/* Whom the next page is for. */
 	level = nr < kstack_pool_floor(DSTACK_LEVEL_LAST) ? DSTACK_LEVEL_ALL :
 		nr < kstack_pool_floor(DSTACK_LEVEL_NONE) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
 
@@ -170,15 +170,15 @@ static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 	taken = kstack_collect(KSTACK_COLLECT_STARVED);
 	if (taken > 0) {
 		pool->busy = 0;
-		page = kstack_find_frame(pool);
+		page = kstack_find_page(pool);
 		if (page)
 			return page;
 	}
 	/*
 	 * Another thread is at it, for all, or was until a moment ago. As long as
-	 * there are frames for those that reclaim waits for, come back instead of
+	 * there are pages for those that reclaim waits for, come back instead of
 	 * using up the memory that it depends on; but that thread may be slow, and
-	 * is waited for once, not for each frame. There is no need to wait if there
+	 * is waited for once, not for each page. There is no need to wait if there
 	 * was nothing to collect.
 	 */
 	if (!taken)
@@ -193,7 +193,7 @@ static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
 
 /*
  * Fill a pool without sleeping: what this thread would wait for might in turn
- * wait for a stack. Return false if there were not enough frames.
+ * wait for a stack. Return false if there were not enough pages.
  */
 static bool kstack_pool_fill(struct kstack_pool *pool)
 {
@@ -208,9 +208,9 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 
 		if (READ_ONCE(pool->nr) >= kstack_pool_target())
 			break;
-		page = kstack_find_frame(pool);
+		page = kstack_find_page(pool);
 		if (!page && READ_ONCE(pool->nr) < POOL_MIN + DSTACK_MAX_NEED)
-			page = kstack_find_frame_hard(pool);
+			page = kstack_find_page_hard(pool);
 		if (!page) {
 			/* Let the other thread wait for memory. */
 			if (READ_ONCE(pool->nr) < READ_ONCE(kstack_pool_low))
@@ -279,7 +279,7 @@ static int kstackd(void *arg)
 /* With nothing to collect: how often to free the descriptors of dead tasks. */
 #define COLLECT_ORPHANS_MS	10000
 
-/* Frames that stay on a node's overflow list for the next burst of forks. */
+/* Pages that stay on a node's overflow list for the next burst of forks. */
 #define OVERFLOW_KEEP		(4 * DSTACK_MAX_NEED)
 
 /* When nobody took them for so long, the others go. */
@@ -291,7 +291,7 @@ static bool collectd_idle(void)
 	return kstack_collect_idle() && !kstack_overflow_above(OVERFLOW_KEEP);
 }
 
-/* Overflown frames age at their own pace, however rarely stacks are looked at. */
+/* Overflown pages age at their own pace, however rarely stacks are looked at. */
 static unsigned long collectd_timeout(unsigned int period)
 {
 	unsigned long timeout = msecs_to_jiffies(period);
@@ -366,7 +366,7 @@ static bool kstack_refill_sleeping(void)
 
 		if (!failing || !time_after(jiffies, failing + HZ) || !kstack_any_starved())
 			gfp |= __GFP_RETRY_MAYFAIL;
-		page = kstack_should_fail() ? NULL : kstack_frame_alloc(node, gfp);
+		page = kstack_should_fail() ? NULL : kstack_page_alloc(node, gfp);
 		if (!page) {
 			failing = failing ?: jiffies ?: 1;
 			return false;
@@ -446,11 +446,11 @@ static int kstack_cpu_prepare(unsigned int cpu)
 		struct page *page = NULL;
 
 		if (!kstack_should_fail())
-			page = kstack_frame_alloc(pool->node, GFP_KERNEL);
+			page = kstack_page_alloc(pool->node, GFP_KERNEL);
 		if (!page)
 			goto drain;
 		if (!kstack_pool_add(pool, page)) {
-			kstack_frame_free(page);
+			kstack_page_free(page);
 			break;
 		}
 	}
@@ -503,7 +503,7 @@ static int kstack_cpu_dead(unsigned int cpu)
 /*
  * The first that runs on a CPU that comes up, and the last on one that goes
  * down, after the scheduler has moved everyone else away: until then a task
- * may need frames to get off the CPU. That is too late for an smpboot thread.
+ * may need pages to get off the CPU. That is too late for an smpboot thread.
  */
 static int kstack_cpu_online(unsigned int cpu)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of the threads that find frames. Included by refill.c.
+ * KUnit tests of the threads that find pages. Included by refill.c.
  */
 #include <kunit/test.h>
 

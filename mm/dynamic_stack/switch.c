@@ -61,7 +61,7 @@ static bool dstack_dying(struct task_struct *tsk)
 }
 
 /**
- * dynamic_stack_level - what may a task use that lacks frames?
+ * dynamic_stack_level - what may a task use that lacks pages?
  * @tsk: a task that is queued
  *
  * All that there is may those use that memory reclaim, and so the refilling of
@@ -85,21 +85,21 @@ enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 }
 
 /**
- * __dynamic_stack_reserve - get the frames that a task needs to run
+ * __dynamic_stack_reserve - get the pages that a task needs to run
  * @next: the task that the scheduler has picked; its stack is managed
  *
- * All or nothing. The frames are in the stack's slots afterwards, but not
- * mapped; the switch does that. Whoever takes frames away from a stack needs
+ * All or nothing. The pages are in the stack's slots afterwards, but not
+ * mapped; the switch does that. Whoever takes pages away from a stack needs
  * the runqueue lock of a queued task, so what is reserved here stays reserved
  * until the switch.
  *
  * Context: on the previous task's stack; runqueue lock held, interrupts off.
- * Return: false if frames are short. @next must not run then.
+ * Return: false if pages are short. @next must not run then.
  */
 bool __dynamic_stack_reserve(struct task_struct *next)
 {
 	struct dynamic_stack *ds = next->dynamic_stack;
-	struct page *frame[DSTACK_PAGES];
+	struct page *pages[DSTACK_PAGES];
 	unsigned int i, nr = 0, need;
 
 	if (dstack_ready(ds))
@@ -114,7 +114,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	if (!need)
 		return true;
 
-	if (!kstack_pool_take(frame, need, dynamic_stack_level(next))) {
+	if (!kstack_pool_take(pages, need, dynamic_stack_level(next))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
 		return dstack_planted(HALF);
@@ -124,19 +124,19 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		if (ds->page[i] || !(dynamic_stack_promise & BIT(i)))
 			continue;
-		dstack_check_clean(frame[nr]);
-		WRITE_ONCE(ds->page[i], frame[nr++]);
+		dstack_check_clean(pages[nr]);
+		WRITE_ONCE(ds->page[i], pages[nr++]);
 		dstack_set_owner(ds, ds->page[i]);
 	}
 	return true;
 }
 
 /**
- * dynamic_stack_runnable - can a task run on this CPU without any new frame?
+ * dynamic_stack_runnable - can a task run on this CPU without any new page?
  * @tsk: a task on this CPU's runqueue
  *
  * Context: runqueue lock held, interrupts off.
- * Return: true if its stack is complete, or all its frames are there.
+ * Return: true if its stack is complete, or all its pages are there.
  */
 bool dynamic_stack_runnable(struct task_struct *tsk)
 {
@@ -152,7 +152,7 @@ bool dynamic_stack_runnable(struct task_struct *tsk)
 }
 
 /*
- * Make every page present whose slot has a frame. A parked page gets its own
+ * Map every slot that has a page. A parked one gets its own
  * PTE back, so an entry that some TLB still has is right again (I4).
  */
 void dstack_map_pages(struct dynamic_stack *ds)
@@ -171,7 +171,7 @@ void dstack_map_pages(struct dynamic_stack *ds)
 		if (dstack_planted(HALF) && !ds->page[i])
 			continue;
 		if (dstack_planted(FRESH_FRAME) && (ds->parked & BIT(i)))
-			dstack_replace_frame(ds, i);
+			dstack_replace_page(ds, i);
 
 		dstack_check_owner(ds, ds->page[i]);
 		if (ds->parked & BIT(i)) {
@@ -205,7 +205,7 @@ void dstack_map_pages(struct dynamic_stack *ds)
 /**
  * __dynamic_stack_map - map the whole stack of the task that is switched to
  * @next: the task; its stack is not whole, and __dynamic_stack_reserve() got the
- *	frames
+ *	pages
  *
  * Context: on the previous task's stack; runqueue lock held, interrupts off.
  * An NMI here runs on its own stack and doesn't look at @next's.
@@ -223,8 +223,8 @@ void __dynamic_stack_map(struct task_struct *next)
 /*
  * Unmap everything below the page that holds the stack pointer. The kernel has
  * no red zone, so nothing there is live. A page whose Accessed bit is still 0
- * in the atomically cleared PTE is in no TLB, and its frame is as clean as it
- * came: back to the pool. Any other frame stays with the stack, parked.
+ * in the atomically cleared PTE is in no TLB, and its page is as clean as it
+ * came: back to the pool. Any other page stays with the stack, parked.
  *
  * The task is off the CPU and can't be picked or woken: the caller is its last
  * switch, before on_cpu is cleared, or a task_call_func() callback.
@@ -232,7 +232,7 @@ void __dynamic_stack_map(struct task_struct *next)
 void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 {
 	unsigned int i, clean = 0, parked = 0, first;
-	struct page *frame[DSTACK_PAGES];
+	struct page *pages[DSTACK_PAGES];
 
 	/* Never twice: a parked page's PTE of 0 would read as "not accessed". */
 	if (!dstack_complete(ds))
@@ -266,7 +266,7 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 				ds->deepest = i;
 			parked++;
 		} else {
-			frame[clean++] = ds->page[i];
+			pages[clean++] = ds->page[i];
 			dstack_set_owner(NULL, ds->page[i]);
 			WRITE_ONCE(ds->page[i], NULL);
 		}
@@ -276,7 +276,7 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 		ds->deepest = first;
 
 	if (clean) {
-		kstack_pool_put(frame, clean);
+		kstack_pool_put(pages, clean);
 		__count_vm_events(KSTACK_RECLAIM, clean);
 	}
 	__count_vm_events(KSTACK_PARK, parked);
@@ -321,7 +321,7 @@ static bool dstack_asleep(struct task_struct *tsk)
  * See dstack_asleep(). A dying task gives its whole stack back soon, unless it
  * waits for a dump. A task in direct reclaim, and one that must not enter file
  * systems or block devices when it allocates because reclaim may wait for it,
- * must not have to wait for a frame.
+ * must not have to wait for a page.
  *
  * Context: the task is off the CPU and can't start, or is being switched out.
  * Return: true if it may.

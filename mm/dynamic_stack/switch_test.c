@@ -34,8 +34,8 @@ void dstack_isolated(struct kunit *test, int (*fn)(void *data), void *data)
 			   iso->left, iso->right);
 }
 
-/* KernelStack, in frames; exact while the machine stands still. */
-long dstack_test_frames(void)
+/* KernelStack, in pages; exact while the machine stands still. */
+long dstack_test_pages(void)
 {
 	long kb = 0;
 	int node, cpu;
@@ -106,7 +106,7 @@ unsigned long *dstack_test_word(struct dynamic_stack *ds, unsigned int i)
 }
 
 /* The same word, by the direct map: doesn't set the Accessed bit. */
-static unsigned long *frame_word(struct dynamic_stack *ds, unsigned int i)
+static unsigned long *page_word(struct dynamic_stack *ds, unsigned int i)
 {
 	return page_address(ds->page[i]) + 256;
 }
@@ -325,7 +325,7 @@ static int park_restore(void *data)
 			ISO_TRUE(iso, ds->page[i] == page[i]);
 			ISO_TRUE(iso, pte_same(ds->saved[i], pte[i]));
 		}
-		ISO_EQ(iso, *frame_word(ds, 0), 0x1234);
+		ISO_EQ(iso, *page_word(ds, 0), 0x1234);
 		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - 2);
 		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge + 2);
 		ISO_EQ(iso, dstack_vm_event(KSTACK_PARK), park + 2 * round);
@@ -494,7 +494,7 @@ static void switch_deepest(struct kunit *test)
 	dstack_isolated(test, deepest, switch_ctx(test));
 }
 
-/* Empty this CPU's pool but for @keep frames. */
+/* Empty this CPU's pool but for @keep pages. */
 static void pool_keep(struct switch_ctx *ctx, unsigned int keep)
 {
 	while (ctx->nr < ARRAY_SIZE(ctx->stash) &&
@@ -507,7 +507,7 @@ static void pool_keep(struct switch_ctx *ctx, unsigned int keep)
 	kstack_pool_put(ctx->stash + ctx->nr, keep);
 }
 
-/* With @have frames in the pool, does the task get all that it needs? */
+/* With @have pages in the pool, does the task get all that it needs? */
 static void reserve_from(struct switch_ctx *ctx, unsigned int have, bool enough)
 {
 	struct dynamic_stack *ds = ctx->ds;
@@ -536,7 +536,7 @@ static int reserve_all_or_nothing(void *data)
 	struct switch_ctx *ctx = data;
 	struct task_struct *tsk = ctx->tsk;
 	struct dstack_iso *iso = &ctx->iso;
-	long pool = dstack_vm_event(NR_KSTACK_POOL), frames = dstack_test_frames();
+	long pool = dstack_vm_event(NR_KSTACK_POOL), pages = dstack_test_pages();
 	unsigned int have;
 
 	for (have = 0; have <= DSTACK_MAX_NEED; have++) {
@@ -564,7 +564,7 @@ static int reserve_all_or_nothing(void *data)
 	}
 	reserve_from(ctx, 3 * DSTACK_MAX_NEED, true);
 
-	/* Frames already there reduce the need. */
+	/* Pages already there reduce the need. */
 	tsk->flags = PF_KTHREAD;
 	pool_keep(ctx, DSTACK_MAX_NEED);
 	dstack_test_populate(iso, tsk);
@@ -578,7 +578,7 @@ static int reserve_all_or_nothing(void *data)
 	/* Two pages of the stack are back, the touched one is not. */
 	dstack_park(ctx->ds, top_sp(ctx->ds));
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - 1);
-	ISO_EQ(iso, dstack_test_frames(), frames);
+	ISO_EQ(iso, dstack_test_pages(), pages);
 	return 0;
 }
 
