@@ -121,7 +121,7 @@ noinstr void dynamic_stack_ist_enter(struct dynamic_stack_ist *save, struct pt_r
 
 	save->cr2 = read_cr2();
 	save->ist = 0;
-	if (!sp || dstack_planted(ONE_PF_STACK))
+	if (!sp)
 		return;
 	save->ist = this_cpu_read(PF_IST);
 	this_cpu_write(PF_IST, ALIGN_DOWN(sp, 16));
@@ -136,7 +136,7 @@ noinstr void dynamic_stack_ist_exit(struct dynamic_stack_ist *save)
 	if (save->ist)
 		this_cpu_write(PF_IST, save->ist);
 	/* A hypervisor may trap the write, so not for nothing. */
-	if (unlikely(save->cr2 != read_cr2()) && !dstack_planted(LOSE_CR2))
+	if (unlikely(save->cr2 != read_cr2()))
 		write_cr2(save->cr2);
 }
 
@@ -394,7 +394,7 @@ static __always_inline bool deliver_again(struct pt_regs *regs, struct dynamic_s
 	if (!(regs->flags & X86_EFLAGS_IF) || !(error & X86_PF_WRITE) || address - frame >= size)
 		return true;
 	vector = vector_in_service();
-	if (!vector || dstack_planted(LOSE_IRQ))
+	if (!vector)
 		return true;
 	if (frame < ds->base || !make_present(ds, frame, regs->sp))
 		return false;
@@ -448,8 +448,6 @@ static __always_inline unsigned long page_fault(struct pt_regs *regs, unsigned l
 	struct dynamic_stack *ds;
 
 	ds = dynamic_stack_at(sp);
-	if (dstack_planted(ONLY_CURRENT) && ds != current->dynamic_stack)
-		ds = NULL;
 
 	/* Kernel mode, not present, not an instruction: on the stack in use? */
 	if (ds && !(error & ~X86_PF_WRITE) && address - ds->base < THREAD_SIZE) {
@@ -466,7 +464,7 @@ static __always_inline unsigned long page_fault(struct pt_regs *regs, unsigned l
 	moved = frame_top(sp, fred) - size;
 	if (likely(ds)) {
 		/* With FRED, nothing is lost if the handler faults there. */
-		low = moved - (fred || dstack_planted(NO_MARGIN) ? 0 : PF_MARGIN);
+		low = moved - (fred ? 0 : PF_MARGIN);
 		if (unlikely(low < ds->base)) {
 			low = moved;
 			if (low < ds->base)
@@ -550,7 +548,7 @@ noinstr bool dynamic_stack_fred_fault(struct pt_regs *regs, unsigned long error)
 {
 	struct fred_pushed *moved;
 
-	if ((regs->fred_cs.sl && !dstack_planted(ANY_LEVEL)) ||
+	if (regs->fred_cs.sl ||
 	    (unsigned long)regs - __this_cpu_ist_bottom_va(DB) >= EXCEPTION_STKSZ)
 		return false;
 	hold();
@@ -564,8 +562,6 @@ noinstr bool dynamic_stack_fred_fault(struct pt_regs *regs, unsigned long error)
 		return true;
 	}
 	raw_cpu_inc(dynamic_stack_level1[1]);
-	if (dstack_planted(STAY))
-		return false;
 	moved->error_code = error;
 	moved->ssx = regs->ssx;
 	moved->info = *fred_info(regs);
