@@ -195,7 +195,7 @@ static int collect_take(struct task_struct *tsk, void *data)
 	/* Who was woken up meanwhile must not have to wait for what is still its own. */
 	if (!dstack_off_cpu(tsk) || dstack_complete(ds) || !dstack_may_shrink(tsk))
 		return COLLECT_WAIT;
-	if (ds->seq != ds->snap && !dstack_planted(IGNORE_SEQ))
+	if (ds->seq != ds->snap)
 		return COLLECT_WAIT;
 
 	dstack_assert_state(ds);
@@ -213,22 +213,6 @@ static int collect_take(struct task_struct *tsk, void *data)
 	ds->parked = 0;
 	ds->queued = false;
 	return COLLECT_DONE;
-}
-
-static int collect_call_take(struct task_struct *tsk, struct collect_args *args)
-{
-	if (dstack_planted(NO_EXCLUSION)) {
-		unsigned int parked = READ_ONCE(args->ds->parked);
-
-		if (!parked || READ_ONCE(args->ds->seq) != args->ds->snap)
-			return COLLECT_WAIT;
-		dstack_delay();
-		args->ds->parked = parked;
-		args->ds->mapped &= ~parked;
-		args->ds->snap = args->ds->seq;
-		return collect_take(tsk, args);
-	}
-	return task_call_func(tsk, collect_take, args);
 }
 
 /* A stack's lowest word in use is about to be cleared. Remember where it was. */
@@ -400,8 +384,7 @@ static void collect_flush(void)
 	 * arch_dynamic_stack_cpu_online().
 	 */
 	smp_mb();
-	if (!dstack_planted(NO_FLUSH))
-		flush_tlb_all();
+	flush_tlb_all();
 	WRITE_ONCE(collect_flushed, jiffies);
 	count_vm_event(KSTACK_SHOOTDOWN);
 	dstack_delay();
@@ -421,7 +404,7 @@ static void collect_take_all(struct collect_pass *pass)
 		cond_resched();
 		pass->args.ds = ds;
 		pass->stacks++;
-		if (collect_call_take(tsk, &pass->args) == COLLECT_DONE)
+		if (task_call_func(tsk, collect_take, &pass->args) == COLLECT_DONE)
 			list_move(&ds->list, &pass->done);
 		else
 			list_move(&ds->list, &collect_active);
@@ -453,8 +436,6 @@ static void collect_recycle(struct collect_pass *pass)
 {
 	struct page *page, *next;
 
-	if (dstack_planted(LEAK) && pass->taken)
-		list_del(pass->pages.next);
 	list_for_each_entry_safe(page, next, &pass->pages, lru) {
 		kstack_page_recycle(page);
 		cond_resched();

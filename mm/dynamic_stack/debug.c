@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dynamic kernel stacks: checks of each page's owner, and what breaks the code
- * on purpose, for the tests. Nothing of this is in a kernel for use.
+ * Dynamic kernel stacks: checks of each page's owner, and what widens races and
+ * makes failures up, for the tests. Nothing of this is in a kernel for use.
  */
 #include <linux/delay.h>
-#include <linux/highmem.h>
-#include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/lockdep.h>
 #include <linux/moduleparam.h>
-#include <linux/percpu.h>
 
 #include "internal.h"
 
 /* The parameters belong to the feature, not to this file. */
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "dynamic_stack."
-
-unsigned long dynamic_stack_plant;
-module_param_named(plant, dynamic_stack_plant, ulong, 0644);
 
 /* Milliseconds between a collector's look and its deed, to widen races. */
 static unsigned int dynamic_stack_delay;
@@ -159,61 +153,6 @@ void dstack_check_locks(struct task_struct *tsk)
 		printk_deferred_exit();
 	}
 #endif
-}
-
-/* What the switch must not do: park when another CPU may run the task. */
-struct late_park {
-	struct irq_work		work;
-	struct dynamic_stack	*ds;
-	unsigned long		sp;
-};
-
-static DEFINE_PER_CPU(struct late_park, late_park);
-
-static void late_park_fn(struct irq_work *work)
-{
-	struct late_park *late = container_of(work, struct late_park, work);
-
-	mdelay(READ_ONCE(dynamic_stack_delay));
-	dstack_park(late->ds, late->sp);
-}
-
-void dstack_park_late(struct dynamic_stack *ds, unsigned long sp)
-{
-	struct late_park *late = this_cpu_ptr(&late_park);
-
-	if (irq_work_is_busy(&late->work))
-		return;
-	late->work = IRQ_WORK_INIT_HARD(late_park_fn);
-	late->ds = ds;
-	late->sp = sp;
-	irq_work_queue(&late->work);
-}
-
-/* What the switch must not do: another page, while a TLB may know the old one. */
-void dstack_replace_page(struct dynamic_stack *ds, unsigned int i)
-{
-	struct page *page;
-
-	if (!kstack_pool_take(&page, 1, DSTACK_LEVEL_ALL))
-		return;
-	dstack_set_owner(NULL, ds->page[i]);
-	clear_highpage(ds->page[i]);
-	kstack_pool_put(&ds->page[i], 1);
-	ds->page[i] = page;
-	dstack_set_owner(ds, page);
-	ds->saved[i] = mk_pte(page, DYNAMIC_STACK_PROT);
-}
-
-/* What the switch must not do: miss a CPU that sets the Accessed bit just now. */
-pte_t dstack_clear_torn(pte_t *ptep)
-{
-	pte_t pte = ptep_get(ptep);
-
-	if (!pte_young(pte))
-		dstack_switch_delay();
-	set_pte(ptep, __pte(0));
-	return pte;
 }
 
 /*

@@ -599,8 +599,7 @@ void kstack_page_recycle(struct page *page)
 		kstack_page_free(page);
 		return;
 	}
-	if (!dstack_planted(NO_ZERO))
-		clear_highpage(page);
+	clear_highpage(page);
 	if (!kstack_give_starved(page))
 		kstack_overflow_add(page);
 }

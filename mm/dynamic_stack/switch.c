@@ -117,7 +117,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	if (!kstack_pool_take(pages, need, dynamic_stack_level(next))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
-		return dstack_planted(HALF);
+		return false;
 	}
 
 	dstack_assert_state(ds);
@@ -168,10 +168,6 @@ void dstack_map_pages(struct dynamic_stack *ds)
 		/* It comes by fault. */
 		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && !ds->page[i])
 			continue;
-		if (dstack_planted(HALF) && !ds->page[i])
-			continue;
-		if (dstack_planted(FRESH_FRAME) && (ds->parked & BIT(i)))
-			dstack_replace_page(ds, i);
 
 		dstack_check_owner(ds, ds->page[i]);
 		if (ds->parked & BIT(i)) {
@@ -179,8 +175,6 @@ void dstack_map_pages(struct dynamic_stack *ds)
 			restored++;
 		} else {
 			pte = mk_pte(ds->page[i], DYNAMIC_STACK_PROT);
-			if (dstack_planted(PRESET_ACCESSED))
-				pte = pte_mkyoung(pte);
 			VM_WARN_ON_ONCE(pte_young(pte));
 			fresh++;
 		}
@@ -242,10 +236,7 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 
 	dstack_assert_state(ds);
 	first = (sp - ds->base) >> PAGE_SHIFT;
-	if (!dstack_planted(TAKE_ENSURED))
-		first = min(first, (unsigned int)DSTACK_PAGES - ds->ensured);
-	if (dstack_planted(ABOVE_SP) && first < DSTACK_PAGES - 1)
-		first++;
+	first = min(first, (unsigned int)DSTACK_PAGES - ds->ensured);
 
 	for (i = 0; i < first; i++) {
 		pte_t pte;
@@ -254,12 +245,9 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && !(ds->mapped & BIT(i)))
 			continue;
 		dstack_check_owner(ds, ds->page[i]);
-		if (dstack_planted(TORN_CLEAR))
-			pte = dstack_clear_torn(ds->ptep + i);
-		else
-			pte = arch_dynamic_stack_clear(ds->ptep + i);
+		pte = arch_dynamic_stack_clear(ds->ptep + i);
 
-		if (pte_young(pte) && !dstack_planted(IGNORE_ACCESSED)) {
+		if (pte_young(pte)) {
 			ds->saved[i] = pte;
 			ds->parked |= BIT(i);
 			if (i < ds->deepest)
@@ -280,8 +268,7 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 		__count_vm_events(KSTACK_RECLAIM, clean);
 	}
 	__count_vm_events(KSTACK_PARK, parked);
-	if (!dstack_planted(COUNTER))
-		__count_vm_events(NR_KSTACK_PARKED, parked);
+	__count_vm_events(NR_KSTACK_PARKED, parked);
 }
 
 /*
@@ -370,10 +357,7 @@ void __dynamic_stack_switched_out(struct task_struct *prev)
 
 	if (parks && dstack_may_shrink(prev)) {
 		dstack_check_locks(prev);
-		if (dstack_planted(LATE_PARK))
-			dstack_park_late(ds, arch_dynamic_stack_sp(prev));
-		else
-			dstack_park(ds, arch_dynamic_stack_sp(prev));
+		dstack_park(ds, arch_dynamic_stack_sp(prev));
 		trace_dynamic_stack_park(prev, ds->mapped, ds->parked);
 	}
 

@@ -122,7 +122,7 @@ noinstr void dynamic_stack_ist_enter(struct dynamic_stack_ist *save, struct pt_r
 
 	save->cr2 = read_cr2();
 	save->ist = 0;
-	if (!sp || dstack_planted(ONE_PF_STACK))
+	if (!sp)
 		return;
 	save->ist = this_cpu_read(PF_IST);
 	this_cpu_write(PF_IST, ALIGN_DOWN(sp, 16));
@@ -137,7 +137,7 @@ noinstr void dynamic_stack_ist_exit(struct dynamic_stack_ist *save)
 	if (save->ist)
 		this_cpu_write(PF_IST, save->ist);
 	/* A hypervisor may trap the write, so not for nothing. */
-	if (unlikely(save->cr2 != read_cr2()) && !dstack_planted(LOSE_CR2))
+	if (unlikely(save->cr2 != read_cr2()))
 		write_cr2(save->cr2);
 }
 
@@ -396,7 +396,7 @@ pf_stack_deliver_again(struct pt_regs *regs, struct dynamic_stack *ds, unsigned 
 	if (!(regs->flags & X86_EFLAGS_IF) || !(error & X86_PF_WRITE) || address - frame >= size)
 		return true;
 	vector = pf_stack_vector_in_service();
-	if (!vector || dstack_planted(LOSE_IRQ))
+	if (!vector)
 		return true;
 	if (frame < ds->base || !pf_stack_make_present(ds, frame, regs->sp))
 		return false;
@@ -451,8 +451,6 @@ pf_stack_fault(struct pt_regs *regs, unsigned long address, unsigned long error,
 	struct dynamic_stack *ds;
 
 	ds = dynamic_stack_at(sp);
-	if (dstack_planted(ONLY_CURRENT) && ds != current->dynamic_stack)
-		ds = NULL;
 
 	/* Kernel mode, not present, not an instruction: on the stack in use? */
 	if (ds && !(error & ~X86_PF_WRITE) && address - ds->base < THREAD_SIZE) {
@@ -469,7 +467,7 @@ pf_stack_fault(struct pt_regs *regs, unsigned long address, unsigned long error,
 	moved = pf_stack_frame_top(sp, fred) - size;
 	if (likely(ds)) {
 		/* With FRED, nothing is lost if the handler faults there. */
-		low = moved - (fred || dstack_planted(NO_MARGIN) ? 0 : PF_MARGIN);
+		low = moved - (fred ? 0 : PF_MARGIN);
 		if (unlikely(low < ds->base)) {
 			low = moved;
 			if (low < ds->base)
@@ -554,7 +552,7 @@ noinstr bool dynamic_stack_fred_fault(struct pt_regs *regs, unsigned long error)
 {
 	struct fred_pushed *moved;
 
-	if ((regs->fred_cs.sl && !dstack_planted(ANY_LEVEL)) ||
+	if (regs->fred_cs.sl ||
 	    (unsigned long)regs - __this_cpu_ist_bottom_va(DB) >= EXCEPTION_STKSZ)
 		return false;
 	pf_stack_hold();
@@ -568,8 +566,6 @@ noinstr bool dynamic_stack_fred_fault(struct pt_regs *regs, unsigned long error)
 		return true;
 	}
 	raw_cpu_inc(dynamic_stack_level1[1]);
-	if (dstack_planted(STAY))
-		return false;
 	moved->error_code = error;
 	moved->ssx = regs->ssx;
 	moved->info = *fred_info(regs);

@@ -26,7 +26,6 @@ ROOF = re.compile("test_[a-z]+|[a-z]+_test")
 UP = (
     (".*", r"__SCT__tp_func_dynamic_stack_\w+", "a tracepoint, made in init.c: a call only if somebody listens"),
     (".*", r"dstack_test_\w+|dstack_isolated", "KUnit cases are included by the file that they test"),
-    ("debug", r"dstack_park|kstack_pool_(take|put)", "bugs on purpose"),
 )
 
 
