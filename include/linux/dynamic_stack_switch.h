@@ -5,6 +5,15 @@
  *
  * See Documentation/mm/dynamic_stack.rst for the page states, the invariants
  * and the locking.
+ *
+ * Words: to map is to make pages of a stack present; user space knows it as
+ * "populate". To park is the reverse. A stack is
+ *
+ * complete	when all pages are present that its task may use without a fault;
+ * ready	when it is complete, and there is a page in reserve for each fault
+ *		that its task may take;
+ * runnable	when it takes no new page to make it ready;
+ * whole	when all of its pages are present. What is not managed always is.
  */
 #ifndef _LINUX_DYNAMIC_STACK_SWITCH_H
 #define _LINUX_DYNAMIC_STACK_SWITCH_H
@@ -92,7 +101,7 @@ struct dynamic_stack {
 	 * with its PTE in saved[i].
 	 */
 	unsigned int		parked;
-	/* Counts populations, so that the collector sees that the task ran. */
+	/* Counts how often pages were mapped, so that the collector sees that the task ran. */
 	unsigned int		seq;
 	/* Lowest page index ever seen accessed. */
 	u8			deepest;
@@ -143,7 +152,6 @@ enum dynamic_stack_reclaim {
 
 extern unsigned int dynamic_stack_reclaim;
 
-/* All pages are present that the task may use without a fault. */
 static __always_inline bool dstack_complete(const struct dynamic_stack *ds)
 {
 #ifdef CONFIG_DYNAMIC_STACK_FAULT
@@ -186,7 +194,6 @@ static __always_inline struct dynamic_stack *dynamic_stack_at(unsigned long sp)
 	return NULL;
 }
 
-/* A task that may take a fault on its stack runs only if a page is there for it. */
 static __always_inline bool dstack_ready(const struct dynamic_stack *ds)
 {
 	return dstack_complete(ds) &&
@@ -214,7 +221,7 @@ static __always_inline void dynamic_stack_note_next(struct dynamic_stack *ds) { 
  * around it.
  *
  * A task that runs again soon costs no more than the tests here: its stack is
- * still whole, and the collector has it on its list already.
+ * still complete, and the collector has it on its list already.
  */
 static __always_inline bool dynamic_stack_reserve(struct task_struct *next)
 {

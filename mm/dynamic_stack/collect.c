@@ -73,7 +73,7 @@ static unsigned int kstack_collect_sleep __read_mostly = 1000;
 static DEFINE_MUTEX(collect_mutex);
 static LIST_HEAD(collect_active);
 /*
- * How many whole stacks the last pass left on it though their tasks have slept
+ * How many complete stacks the last pass left on it though their tasks have slept
  * long enough for reclaim: because the period is 0, or sleepers must be older.
  */
 static unsigned int collect_nr_held;
@@ -184,7 +184,7 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 /*
  * Second half, after the shootdown, under task_call_func(): if the task has
  * not run, then its PTEs have been 0 since before the shootdown, and no TLB
- * can know the pages (I3). A population would have counted up seq.
+ * can know the pages (I3). To map them would have counted up seq.
  */
 static int collect_take(struct task_struct *tsk, void *data)
 {
@@ -558,7 +558,7 @@ bool kstack_collect_idle(void)
 	return idle;
 }
 
-/* Pages that a shootdown may yield. Of a whole stack, one at least. */
+/* Pages that a shootdown may yield. Of a complete stack, one at least. */
 static unsigned long collect_estimate(void)
 {
 	unsigned long nr = dstack_vm_event(NR_KSTACK_PARKED) + READ_ONCE(collect_nr_held);

@@ -323,7 +323,7 @@ void kstack_fault_show(struct seq_file *m)
 	}
 }
 
-/* Before anything is populated. False: stacks can't be what they are to be here. */
+/* Before anything is mapped. False: stacks can't be what they are to be here. */
 bool __init kstack_fault_init(void)
 {
 	unsigned int pages = clamp(kstack_populate, 1U, (unsigned int)DSTACK_PROMISED);

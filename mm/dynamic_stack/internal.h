@@ -66,10 +66,7 @@ static inline bool dstack_off_cpu(struct task_struct *tsk)
 	return !task_curr(tsk);
 }
 
-/*
- * The files call each other downwards only, see tests/series/floors. From the
- * ground up:
- */
+/* Each file calls only those that come before it here, and debug.c. */
 
 /* proof.c */
 bool dstack_proof_init(void);

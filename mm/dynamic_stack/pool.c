@@ -7,10 +7,10 @@
  * to the overflow list of the page's node. A fixed reserve stands behind them
  * all.
  *
- * The pool's marks: below @low, kstackd/N is woken up, which fills it. The last
- * @min pages are for tasks that are killed, and half of these for tasks that
- * memory reclaim may depend on, see kstack_pool_floor(). Above @high, pages
- * overflow.
+ * The pool's marks: below the low one, kstackd/N is woken up, which fills it. The
+ * last POOL_MIN pages are for tasks that are killed, and half of these for tasks
+ * that memory reclaim may depend on, see kstack_pool_floor(). Above the high one,
+ * pages overflow.
  *
  * This is the lowest floor: it says that there is something to do, by a flag and
  * a wake-up, and knows nothing of what kstackd and kstack_collectd do then.

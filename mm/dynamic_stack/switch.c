@@ -197,8 +197,8 @@ void dstack_map_pages(struct dynamic_stack *ds)
 }
 
 /**
- * __dynamic_stack_map - map the whole stack of the task that is switched to
- * @next: the task; its stack is not whole, and __dynamic_stack_reserve() got the
+ * __dynamic_stack_map - make the stack of the task complete that is switched to
+ * @next: the task; its stack is not complete, and __dynamic_stack_reserve() got the
  *	pages
  *
  * Context: on the previous task's stack; runqueue lock held, interrupts off.
