@@ -16,7 +16,7 @@
 
 /**
  * struct look - the search for a task that can run
- * @refused: the highest level at which frames were refused. Those above may ask
+ * @refused: the highest level at which pages were refused. Those above may ask
  * @left: so many may still be looked at
  */
 struct look {
@@ -36,7 +36,7 @@ static bool throttled(struct task_struct *tsk)
 /*
  * @tsk is in one of this CPU's queues. With core scheduling it must not run
  * beside a sibling's task with another cookie. One of a higher level may use
- * frames that others were refused; one of each level that does not get them is
+ * pages that others were refused; one of each level that does not get them is
  * enough, as nearly all sleepers need the same number.
  */
 static bool can_run(struct task_struct *tsk, struct look *look)
@@ -92,7 +92,7 @@ static struct task_struct *whole_task_in(struct list_head *queue, struct look *l
 
 /*
  * The best real-time task with a whole stack. Those that can't run are interrupt
- * threads, which may use the pool's last frames and are served first; so that
+ * threads, which may use the pool's last pages and are served first; so that
  * only a few are looked at costs no more than a delay.
  */
 static struct task_struct *whole_rt_task(struct rq *rq, struct look *look)
@@ -134,7 +134,7 @@ static bool fair_task_ready(struct task_struct *tsk)
 /*
  * The refiller, if it is in this queue. It is bound to this CPU, so that its
  * state is guarded by this lock. It may run beside any cookie: what it sees of
- * other tasks, their frames while it clears them, interrupts see as well.
+ * other tasks, their pages while it clears them, interrupts see as well.
  */
 static struct task_struct *ready_refiller(struct rq *rq)
 {
@@ -273,7 +273,7 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
  *
  * That is this CPU's refiller, so that no task of a higher class or priority
  * can keep it from helping; the collector, if it is in a pass; or a deadline,
- * real-time or fair task that has its frames; else idle. Whoever finds frames
+ * real-time or fair task that has its pages; else idle. Whoever finds pages
  * reschedules this CPU.
  *
  * A task that the fair server picked is put off for another fair one: a real-time
@@ -350,7 +350,7 @@ struct task_struct *dynamic_stack_pick_idle(struct rq *rq)
 }
 
 /**
- * dynamic_stack_resched - let a CPU pick again, now that there are frames
+ * dynamic_stack_resched - let a CPU pick again, now that there are pages
  * @cpu: the CPU
  *
  * Context: any but NMI and runqueue lock held.
@@ -359,3 +359,25 @@ void dynamic_stack_resched(int cpu)
 {
 	resched_cpu(cpu);
 }
+
+#ifdef CONFIG_DYNAMIC_STACK_DEBUG
+/**
+ * dynamic_stack_rq_locked - does this CPU hold its runqueue's lock?
+ *
+ * Lockdep does not know: in the switch, the lock has been handed over already to the
+ * task that will drop it.
+ *
+ * Context: any.
+ * Return: true if so, or if that can't be told.
+ */
+bool dynamic_stack_rq_locked(void)
+{
+	if (!irqs_disabled())
+		return false;
+#ifdef CONFIG_DEBUG_SPINLOCK
+	return READ_ONCE(__rq_lockp(this_rq())->owner_cpu) == raw_smp_processor_id();
+#else
+	return true;
+#endif
+}
+#endif

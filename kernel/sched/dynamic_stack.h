@@ -2,7 +2,7 @@
 #ifndef _KERNEL_SCHED_DYNAMIC_STACK_H
 #define _KERNEL_SCHED_DYNAMIC_STACK_H
 
-#include <linux/dynamic_stack.h>
+#include <linux/dynamic_stack_switch.h>
 
 #ifdef CONFIG_DYNAMIC_STACK
 
@@ -30,7 +30,7 @@ static inline bool dynamic_stack_rq_starved(struct rq *rq)
 }
 
 /*
- * For push: there are no frames for @tsk on that CPU either. It would be pushed
+ * For push: there are no pages for @tsk on that CPU either. It would be pushed
  * back. Both runqueues are locked.
  */
 static inline bool dynamic_stack_would_starve(struct rq *rq, struct task_struct *tsk)

@@ -2,22 +2,18 @@
 /*
  * Dynamic kernel stacks: the collector.
  *
- * A frame that was touched may be in any CPU's TLB, so it stays with its stack
- * when the task is switched out. The collector takes such frames from stacks
+ * A page that was touched may be in any CPU's TLB, so it stays with its stack
+ * when the task is switched out. The collector takes such pages from stacks
  * whose task did not run across one shootdown for all of them.
  *
  * It sees only stacks that something happened to: the switch from a task queues
- * its stack here, with reclaim=switch only if it parked a frame; and it stays
+ * its stack, with reclaim=switch only if it parked a page; and it stays
  * queued until there is nothing left to take. The cost of a pass does not
  * depend on how many threads sleep.
  */
-#define pr_fmt(fmt) "dynamic_stack: " fmt
-
 #include <linux/highmem.h>
 #include <linux/init.h>
-#include <linux/irq_work.h>
 #include <linux/jiffies.h>
-#include <linux/kthread.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/oom.h>
@@ -34,16 +30,13 @@
 
 #include <trace/events/dynamic_stack.h>
 
-/* How often to look, and how long a task must have slept; in milliseconds. */
-static unsigned int kstack_collect_period __read_mostly = 1000;
+/* How often kstack_collectd looks, and how long a task must have slept; in milliseconds. */
+unsigned int kstack_collect_period __read_mostly = 1000;
 static unsigned int kstack_collect_sleep __read_mostly = 1000;
 
 /* A shootdown for less than this has to wait a few periods for company. */
-#define COLLECT_MIN_FRAMES	16
+#define COLLECT_MIN_PAGES	16
 #define COLLECT_PATIENCE	8
-
-/* With nothing to collect: how often to free the descriptors of dead tasks. */
-#define COLLECT_ORPHANS_MS	10000
 
 /* Memory reclaim may ask for a shootdown this often. */
 #define COLLECT_SHRINK_INTERVAL	(HZ / 10)
@@ -70,16 +63,8 @@ static unsigned int kstack_collect_sleep __read_mostly = 1000;
  * Isolated CPUs are interrupted for no less than this, and no more often, unless
  * memory is short: 2 MiB, a minute.
  */
-#define COLLECT_ISOLATED_FRAMES	512
+#define COLLECT_ISOLATED_PAGES	512
 #define COLLECT_ISOLATED_INTERVAL	(60 * HZ)
-
-/* Frames that stay on a node's overflow list for the next burst of forks. */
-#define OVERFLOW_KEEP		(4 * DSTACK_MAX_NEED)
-
-/* When nobody took them for so long, the others go. */
-#define OVERFLOW_AGE		HZ
-
-static DEFINE_PER_CPU(struct llist_head, kstack_queued);
 
 /*
  * Guards the lists below. Only ever tried: a thread that fills a starved pool
@@ -88,7 +73,7 @@ static DEFINE_PER_CPU(struct llist_head, kstack_queued);
 static DEFINE_MUTEX(collect_mutex);
 static LIST_HEAD(collect_active);
 /*
- * How many whole stacks the last pass left on it though their tasks have slept
+ * How many complete stacks the last pass left on it though their tasks have slept
  * long enough for reclaim: because the period is 0, or sleepers must be older.
  */
 static unsigned int collect_nr_held;
@@ -102,60 +87,6 @@ static DECLARE_WAIT_QUEUE_HEAD(collect_wait);
 static unsigned int collect_patience;
 /* When the last shootdown was. */
 static unsigned long collect_flushed = INITIAL_JIFFIES;
-
-static struct task_struct *collectd;
-/* From before it tries collect_mutex until the frames are given away. */
-static bool collectd_busy;
-/* A kstackd gave it the best niceness that there is. */
-static bool collectd_hurried;
-/* Set by those who want it to do something, and cleared when it does. */
-static bool collect_queued, collect_requested;
-/* Which pass somebody wants who reclaims memory; KSTACK_COLLECT_AGED: none. */
-static enum kstack_collect collect_pressed;
-/* The collector has nothing to wait for: the next one to queue wakes it up. */
-static bool collect_asleep;
-
-static void kstack_wake_fn(struct irq_work *work)
-{
-	WRITE_ONCE(collect_asleep, false);
-	WRITE_ONCE(collect_queued, true);
-	wake_up_process(collectd);
-}
-
-static DEFINE_PER_CPU(struct irq_work, kstack_wake) = IRQ_WORK_INIT_HARD(kstack_wake_fn);
-
-/**
- * kstack_queue - let the collector look at a stack
- * @ds: the stack
- *
- * Context: the task's switch; runqueue lock held, interrupts off.
- */
-void kstack_queue(struct dynamic_stack *ds)
-{
-	ds->queued = true;
-	refcount_inc(&ds->ref);
-	llist_add(&ds->node, this_cpu_ptr(&kstack_queued));
-	/* Not from under the runqueue lock. */
-	if (unlikely(READ_ONCE(collect_asleep)))
-		irq_work_queue(this_cpu_ptr(&kstack_wake));
-}
-
-/**
- * kstack_poke_collector - there are frames to give back
- *
- * Context: any but NMI; a runqueue lock may be held.
- */
-void kstack_poke_collector(void)
-{
-	unsigned long flags;
-
-	smp_mb();	/* the frames before the flag, see collect_sleep() */
-	if (!READ_ONCE(collect_asleep))
-		return;
-	local_irq_save(flags);
-	irq_work_queue(this_cpu_ptr(&kstack_wake));
-	local_irq_restore(flags);
-}
 
 /*
  * The owner, with a reference on it and on its stack. NULL if it is about to
@@ -204,8 +135,9 @@ struct collect_args {
 	unsigned long		min_age_kthread;
 	bool			hold;		/* take nothing now */
 	unsigned int		held;		/* stacks that reclaim could shrink */
-	struct list_head	*frames;
+	struct list_head	*pages;
 	unsigned int		nr;
+	unsigned int		which;		/* bit i is set: page i is on @pages */
 };
 
 /* First half of a pass, under task_call_func(): what is there to take? */
@@ -219,6 +151,7 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 	if ((tsk->flags & PF_KTHREAD) && time_before(jiffies, ds->last_out + args->min_age_kthread))
 		return COLLECT_WAIT;
 
+	dstack_assert_state(ds);
 	if (!dstack_may_shrink(tsk)) {
 		/* Woken up, it runs soon. Whole, it is queued again when it has run. */
 		if (ds->parked)
@@ -254,7 +187,7 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 /*
  * Second half, after the shootdown, under task_call_func(): if the task has
  * not run, then its PTEs have been 0 since before the shootdown, and no TLB
- * can know the frames (I3). A population would have counted up seq.
+ * can know the pages (I3). To map them would have counted up seq.
  */
 static int collect_take(struct task_struct *tsk, void *data)
 {
@@ -265,48 +198,37 @@ static int collect_take(struct task_struct *tsk, void *data)
 	/* Who was woken up meanwhile must not have to wait for what is still its own. */
 	if (!dstack_off_cpu(tsk) || dstack_complete(ds) || !dstack_may_shrink(tsk))
 		return COLLECT_WAIT;
-	if (ds->seq != ds->snap && !dstack_planted(IGNORE_SEQ))
+	if (ds->seq != ds->snap)
 		return COLLECT_WAIT;
 
+	dstack_assert_state(ds);
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		if (!(ds->parked & BIT(i)))
 			continue;
 		dstack_check_owner(ds, ds->page[i]);
 		dstack_set_owner(NULL, ds->page[i]);
-		ds->page[i]->index = i;
-		list_add_tail(&ds->page[i]->lru, args->frames);
+		list_add_tail(&ds->page[i]->lru, args->pages);
 		WRITE_ONCE(ds->page[i], NULL);
 		args->nr++;
 	}
 	__count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
+	args->which = ds->parked;
 	ds->parked = 0;
 	ds->queued = false;
 	return COLLECT_DONE;
 }
 
-static int collect_call_take(struct task_struct *tsk, struct collect_args *args)
-{
-	if (dstack_planted(NO_EXCLUSION)) {
-		unsigned int parked = READ_ONCE(args->ds->parked);
-
-		if (!parked || READ_ONCE(args->ds->seq) != args->ds->snap)
-			return COLLECT_WAIT;
-		dstack_delay();
-		args->ds->parked = parked;
-		args->ds->mapped &= ~parked;
-		args->ds->snap = args->ds->seq;
-		return collect_take(tsk, args);
-	}
-	return task_call_func(tsk, collect_take, args);
-}
-
 /* A stack's lowest word in use is about to be cleared. Remember where it was. */
-static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frames)
+static void collect_note_depth(struct dynamic_stack *ds, struct list_head *pages,
+			       unsigned int which)
 {
 	unsigned long *word, *end;
 	struct page *page;
 
-	list_for_each_entry(page, frames, lru) {
+	list_for_each_entry(page, pages, lru) {
+		unsigned int i = __ffs(which);
+
+		which &= ~BIT(i);
 		if (PageHWPoison(page))
 			continue;
 		word = page_address(page);
@@ -316,7 +238,7 @@ static void collect_note_depth(struct dynamic_stack *ds, struct list_head *frame
 		if (word == end)
 			continue;
 		WRITE_ONCE(ds->unused, min_t(unsigned int, ds->unused,
-					     page->index * PAGE_SIZE + offset_in_page(word)));
+					     i * PAGE_SIZE + offset_in_page(word)));
 		return;
 	}
 }
@@ -329,7 +251,7 @@ struct collect_pass {
 	struct collect_args	args;
 	struct list_head	take;
 	struct list_head	done;
-	struct list_head	frames;
+	struct list_head	pages;
 	unsigned int		visited;
 	unsigned int		stacks;
 	unsigned int		taken;
@@ -341,8 +263,9 @@ static void collect_gather(void)
 	struct dynamic_stack *ds;
 	int cpu;
 
+	lockdep_assert_held(&collect_mutex);
 	for_each_possible_cpu(cpu) {
-		struct llist_node *first = llist_del_all(per_cpu_ptr(&kstack_queued, cpu));
+		struct llist_node *first = llist_del_all(per_cpu_ptr(&dstack_queued, cpu));
 
 		llist_for_each_entry(ds, first, node)
 			list_add_tail(&ds->list, &collect_active);
@@ -381,6 +304,7 @@ static void collect_choose(struct collect_pass *pass)
 	unsigned long for_reclaim = collect_min_age(KSTACK_COLLECT_PRESSURE);
 	struct dynamic_stack *ds, *next;
 
+	lockdep_assert_held(&collect_mutex);
 	list_for_each_entry_safe(ds, next, &collect_active, list) {
 		struct task_struct *tsk;
 		bool orphan;
@@ -424,13 +348,13 @@ static bool collect_isolated(void)
 	return false;
 }
 
-/* Nobody is in need. Are so many frames worth a shootdown? */
+/* Nobody is in need. Are so many pages worth a shootdown? */
 static bool collect_enough(unsigned int nr)
 {
 	if (collect_isolated())
-		return nr >= COLLECT_ISOLATED_FRAMES &&
+		return nr >= COLLECT_ISOLATED_PAGES &&
 		       time_after_eq(jiffies, collect_flushed + COLLECT_ISOLATED_INTERVAL);
-	return nr >= COLLECT_MIN_FRAMES || ++collect_patience >= COLLECT_PATIENCE;
+	return nr >= COLLECT_MIN_PAGES || ++collect_patience >= COLLECT_PATIENCE;
 }
 
 /*
@@ -463,19 +387,19 @@ static void collect_flush(void)
 	 * arch_dynamic_stack_cpu_online().
 	 */
 	smp_mb();
-	if (!dstack_planted(NO_FLUSH))
-		flush_tlb_all();
+	flush_tlb_all();
 	WRITE_ONCE(collect_flushed, jiffies);
 	count_vm_event(KSTACK_SHOOTDOWN);
 	dstack_delay();
 }
 
-static void collect_frames(struct collect_pass *pass)
+static void collect_take_all(struct collect_pass *pass)
 {
 	struct dynamic_stack *ds, *next;
-	LIST_HEAD(frames);
+	LIST_HEAD(pages);
 
-	pass->args.frames = &frames;
+	lockdep_assert_held(&collect_mutex);
+	pass->args.pages = &pages;
 	pass->args.nr = 0;
 	list_for_each_entry_safe(ds, next, &pass->take, list) {
 		struct task_struct *tsk = ds->task;
@@ -483,13 +407,13 @@ static void collect_frames(struct collect_pass *pass)
 		cond_resched();
 		pass->args.ds = ds;
 		pass->stacks++;
-		if (collect_call_take(tsk, &pass->args) == COLLECT_DONE)
+		if (task_call_func(tsk, collect_take, &pass->args) == COLLECT_DONE)
 			list_move(&ds->list, &pass->done);
 		else
 			list_move(&ds->list, &collect_active);
 		if (IS_ENABLED(CONFIG_DEBUG_STACK_USAGE))
-			collect_note_depth(ds, &frames);
-		list_splice_init(&frames, &pass->frames);
+			collect_note_depth(ds, &pages, pass->args.which);
+		list_splice_init(&pages, &pass->pages);
 		dstack_put_task(tsk);
 	}
 	pass->taken = pass->args.nr;
@@ -501,6 +425,7 @@ static void collect_release(struct collect_pass *pass)
 {
 	struct dynamic_stack *ds, *next;
 
+	lockdep_assert_held(&collect_mutex);
 	WRITE_ONCE(collect_nr_held, pass->args.held);
 	WRITE_ONCE(collect_passed, jiffies);
 	/* Another one for reclaim would find nothing; after others, it may. */
@@ -517,10 +442,8 @@ static void collect_recycle(struct collect_pass *pass)
 {
 	struct page *page, *next;
 
-	if (dstack_planted(LEAK) && pass->taken)
-		list_del(pass->frames.next);
-	list_for_each_entry_safe(page, next, &pass->frames, lru) {
-		kstack_frame_recycle(page);
+	list_for_each_entry_safe(page, next, &pass->pages, lru) {
+		kstack_page_recycle(page);
 		cond_resched();
 	}
 	kstack_poke_collector();
@@ -539,15 +462,15 @@ long kstack_collect_once(enum kstack_collect why)
 		},
 		.take = LIST_HEAD_INIT(pass.take),
 		.done = LIST_HEAD_INIT(pass.done),
-		.frames = LIST_HEAD_INIT(pass.frames),
+		.pages = LIST_HEAD_INIT(pass.pages),
 	};
 
 	/* Before it has the lock: from then on, a kstackd may have to hurry it. */
-	if (current == collectd)
-		WRITE_ONCE(collectd_busy, true);
+	if (current == kstack_collectd.task)
+		WRITE_ONCE(kstack_collectd.busy, true);
 	if (!mutex_trylock(&collect_mutex)) {
-		if (current == collectd)
-			WRITE_ONCE(collectd_busy, false);
+		if (current == kstack_collectd.task)
+			WRITE_ONCE(kstack_collectd.busy, false);
 		return -EBUSY;
 	}
 
@@ -555,31 +478,31 @@ long kstack_collect_once(enum kstack_collect why)
 	collect_choose(&pass);
 	if (collect_worthwhile(&pass, why)) {
 		collect_flush();
-		collect_frames(&pass);
+		collect_take_all(&pass);
 	}
 	collect_release(&pass);
 	mutex_unlock(&collect_mutex);
 
 	collect_recycle(&pass);
-	if (current == collectd)
-		WRITE_ONCE(collectd_busy, false);
+	if (current == kstack_collectd.task)
+		WRITE_ONCE(kstack_collectd.busy, false);
 	if (pass.visited)
 		trace_dynamic_stack_collect(pass.visited, pass.stacks, pass.taken);
 	return pass.taken;
 }
 
 /**
- * kstack_collect - take parked frames from sleeping tasks
+ * kstack_collect - take parked pages from sleeping tasks
  * @why: decides how long tasks must have slept, and whether to wait for company.
  *	Starved CPUs may do it each 20 ms, all of them together: each pass looks at
  *	all sleepers, and interrupts all CPUs.
  *
- * The frames are cleared and given to the pools.
+ * The pages are cleared and given to the pools.
  *
  * Context: kstack_collectd, or a kstackd; interrupts on. Nobody else: whoever holds
  * collect_mutex must be able to run, whatever bandwidth its group or its niceness
  * leaves to others. Sends IPIs, may be preempted, but neither waits nor allocates.
- * Return: number of frames taken. -EBUSY if another thread is at it, -EAGAIN if it
+ * Return: number of pages taken. -EBUSY if another thread is at it, -EAGAIN if it
  * is too early.
  */
 long kstack_collect(enum kstack_collect why)
@@ -597,54 +520,26 @@ long kstack_collect(enum kstack_collect why)
 	taken = kstack_collect_once(why);
 	if (why == KSTACK_COLLECT_STARVED) {
 		/*
-		 * If collectd is at it, it may be behind everybody else on its CPU,
-		 * with the lock, or with the frames. It steps back by itself, before
-		 * it does anything else. It does not become a real-time task: those
-		 * that it would wait for then may never sleep, while behind them a
-		 * fair task has the fair server.
+		 * If kstack_collectd is at it, it may be behind everybody else on its
+		 * CPU, with the lock, or with the pages. It steps back by itself, before
+		 * it does anything else. It does not become a real-time task: those that
+		 * it would wait for then may never sleep, while a fair task has the fair
+		 * server.
 		 */
-		if (taken <= 0 && READ_ONCE(collectd_busy)) {
+		if (taken <= 0 && READ_ONCE(kstack_collectd.busy)) {
 			taken = -EBUSY;
-			if (!xchg(&collectd_hurried, true))
-				set_user_nice(collectd, MIN_NICE);
+			if (!xchg(&kstack_collectd.hurried, true))
+				set_user_nice(kstack_collectd.task, MIN_NICE);
 		}
 		WRITE_ONCE(last, jiffies);
 	}
+	if (why == KSTACK_COLLECT_OOM) {
+		WRITE_ONCE(collect_oom_taken, max(taken, 0L));
+		/* Pairs with kstack_oom(): who sees the pass sees what it took. */
+		smp_store_release(&collect_oom_passes, collect_oom_passes + 1);
+		wake_up_all(&collect_wait);
+	}
 	return taken;
-}
-
-/**
- * kstack_wake_collector - ask the thread that may sleep to find memory
- *
- * Context: thread context.
- */
-void kstack_wake_collector(void)
-{
-	WRITE_ONCE(collect_requested, true);
-	/* There is none with dynamic_stack=off, and while parameters are parsed. */
-	if (collectd)
-		wake_up_process(collectd);
-}
-
-/**
- * dynamic_stack_collecting - is kstack_collectd in the midst of a pass?
- *
- * Context: any.
- * Return: true if a CPU that starves may have to wait for it.
- */
-bool dynamic_stack_collecting(void)
-{
-	return READ_ONCE(collectd_busy);
-}
-
-/**
- * dynamic_stack_collector - the thread that collects, and may sleep for memory
- *
- * Return: the thread. Its stack is always whole.
- */
-struct task_struct *dynamic_stack_collector(void)
-{
-	return collectd;
 }
 
 #ifdef CONFIG_SYSCTL
@@ -660,80 +555,39 @@ static int kstack_period_handler(const struct ctl_table *table, int write,
 }
 #endif
 
-/* With collect_mutex, or another thread may have the stacks on its own lists. */
-static bool collect_idle(void)
+/**
+ * kstack_collect_idle - is there nothing to look at?
+ *
+ * With collect_mutex, or another thread may have the stacks on its own lists.
+ *
+ * Context: kstack_collectd.
+ * Return: true if no stack is queued.
+ */
+bool kstack_collect_idle(void)
 {
 	bool idle = false;
 	int cpu;
 
-	WRITE_ONCE(collectd_busy, true);
+	WRITE_ONCE(kstack_collectd.busy, true);
 	if (mutex_trylock(&collect_mutex)) {
 		idle = list_empty(&collect_active);
 		for_each_possible_cpu(cpu)
-			idle &= llist_empty(per_cpu_ptr(&kstack_queued, cpu));
+			idle &= llist_empty(per_cpu_ptr(&dstack_queued, cpu));
 		mutex_unlock(&collect_mutex);
 	}
-	WRITE_ONCE(collectd_busy, false);
-	return idle && !kstack_overflow_above(OVERFLOW_KEEP);
+	WRITE_ONCE(kstack_collectd.busy, false);
+	return idle;
 }
 
-/* Overflown frames age at their own pace, however rarely stacks are looked at. */
-static unsigned long collect_timeout(unsigned int period)
-{
-	unsigned long timeout = msecs_to_jiffies(period);
-
-	return kstack_overflow_above(OVERFLOW_KEEP) ? min(timeout, OVERFLOW_AGE) : timeout;
-}
-
-/* Somebody can't wait until the period is over. */
-static bool collect_wanted(void)
-{
-	return READ_ONCE(collect_requested) ||
-	       READ_ONCE(collect_pressed) != KSTACK_COLLECT_AGED;
-}
-
-/*
- * Sleep for a period, or until there is something to do. An idle machine is
- * left alone: with nothing queued, there is no timeout.
- */
-static void collect_sleep(unsigned int period)
-{
-	WRITE_ONCE(collect_asleep, true);
-	/*
-	 * Pairs with the llist_add() in kstack_queue(), which is a full barrier,
-	 * and with kstack_poke_collector().
-	 */
-	smp_mb();
-	if (!collect_idle())
-		WRITE_ONCE(collect_asleep, false);
-
-	set_current_state(TASK_IDLE);
-	if (!collect_wanted()) {
-		if (!READ_ONCE(collect_asleep) && !READ_ONCE(collect_queued))
-			schedule_timeout(collect_timeout(period));
-		else if (!READ_ONCE(collect_queued))
-			schedule();
-	}
-	__set_current_state(TASK_RUNNING);
-	WRITE_ONCE(collect_asleep, false);
-
-	/* What woke it up was queued just now: give it its time. */
-	if (!xchg(&collect_queued, false))
-		return;
-	set_current_state(TASK_IDLE);
-	if (!collect_wanted())
-		schedule_timeout(collect_timeout(period));
-	__set_current_state(TASK_RUNNING);
-}
-
-/* Frames that a shootdown may yield. Of a whole stack, one at least. */
+/* Pages that a shootdown may yield. Of a complete stack, one at least. */
 static unsigned long collect_estimate(void)
 {
 	unsigned long nr = dstack_vm_event(NR_KSTACK_PARKED) + READ_ONCE(collect_nr_held);
 
-	/* Long ago, or collectd is held up: who knows? */
-	if (time_after(jiffies, READ_ONCE(collect_passed) + 3 * HZ) && !READ_ONCE(collect_asleep))
-		nr = max(nr, (unsigned long)COLLECT_MIN_FRAMES);
+	/* Long ago, or kstack_collectd is held up: who knows? */
+	if (time_after(jiffies, READ_ONCE(collect_passed) + 3 * HZ) &&
+	    !READ_ONCE(kstack_collectd.asleep))
+		nr = max(nr, (unsigned long)COLLECT_MIN_PAGES);
 	return nr;
 }
 
@@ -742,75 +596,17 @@ static bool collect_due(void)
 {
 	unsigned long nr = collect_estimate();
 
-	if (nr < COLLECT_MIN_FRAMES ||
-	    time_before_eq(jiffies, READ_ONCE(collect_reclaimed) + COLLECT_SHRINK_INTERVAL))
+	if (nr < COLLECT_MIN_PAGES ||
+	    time_before_eq(jiffies, READ_ONCE(collect_passed) + COLLECT_SHRINK_INTERVAL))
 		return false;
 	/* It would take nothing, see collect_enough(). */
-	return !collect_isolated() || (nr >= COLLECT_ISOLATED_FRAMES &&
+	return !collect_isolated() || (nr >= COLLECT_ISOLATED_PAGES &&
 				       time_after_eq(jiffies, READ_ONCE(collect_flushed) +
 						     COLLECT_ISOLATED_INTERVAL));
 }
 
-/* If a kstackd was in a hurry, that is over. */
-static void collect_step_back(void)
-{
-	if (unlikely(READ_ONCE(collectd_hurried)) && xchg(&collectd_hurried, false))
-		set_user_nice(current, 0);
-}
-
-static void collect_pressing(enum kstack_collect why)
-{
-	long taken = kstack_collect(why);
-
-	if (why == KSTACK_COLLECT_OOM) {
-		WRITE_ONCE(collect_oom_taken, max(taken, 0L));
-		/* Pairs with kstack_oom(): who sees the pass sees what it took. */
-		smp_store_release(&collect_oom_passes, collect_oom_passes + 1);
-		wake_up_all(&collect_wait);
-	}
-}
-
-static int kstack_collectd(void *unused)
-{
-	unsigned long last = jiffies, aged = jiffies;
-
-	for (;;) {
-		unsigned int period = READ_ONCE(kstack_collect_period);
-		enum kstack_collect pressed;
-		bool requested;
-
-		if (!period || READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_NEVER)
-			period = COLLECT_ORPHANS_MS;
-
-		collect_sleep(period);
-		requested = xchg(&collect_requested, false);
-
-		/* Requests for memory may come more often. */
-		if (time_after_eq(jiffies, last + msecs_to_jiffies(period))) {
-			last = jiffies;
-			kstack_collect(KSTACK_COLLECT_AGED);
-		}
-		pressed = xchg(&collect_pressed, KSTACK_COLLECT_AGED);
-		if (pressed != KSTACK_COLLECT_AGED)
-			collect_pressing(pressed);
-		collect_step_back();
-		kstack_free_poisoned();
-		/*
-		 * Waits for memory if it must. A CPU that starves meanwhile
-		 * runs the collector from its own kstackd.
-		 */
-		if (requested || kstack_reserve_low())
-			kstack_refill_sleeping();
-		if (time_after_eq(jiffies, aged + OVERFLOW_AGE)) {
-			aged = jiffies;
-			kstack_overflow_age(OVERFLOW_KEEP);
-		}
-	}
-	return 0;
-}
-
 /*
- * Under pressure: frames on the overflow lists are free for the taking; parked
+ * Under pressure: pages on the overflow lists are free for the taking; parked
  * ones cost a shootdown, which is still cheaper than to swap.
  */
 static unsigned long kstack_shrink_count(struct shrinker *shrink, struct shrink_control *sc)
@@ -824,20 +620,20 @@ static void collect_press(enum kstack_collect why)
 {
 	/* The more urgent one stays. */
 	if (why == KSTACK_COLLECT_OOM)
-		WRITE_ONCE(collect_pressed, why);
+		WRITE_ONCE(kstack_collectd.pressed, why);
 	else
-		cmpxchg(&collect_pressed, KSTACK_COLLECT_AGED, why);
-	wake_up_process(collectd);
+		cmpxchg(&kstack_collectd.pressed, KSTACK_COLLECT_AGED, why);
+	wake_up_process(kstack_collectd.task);
 }
 
-/* A pass frees its frames later, see kstack_collect() for why. */
+/* A pass frees its pages later, see kstack_collect() for why. */
 static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_control *sc)
 {
 	unsigned long freed = kstack_overflow_trim(0);
 
 	if (freed >= sc->nr_to_scan || !collect_due())
 		return freed ?: SHRINK_STOP;
-	if (current != collectd)
+	if (current != kstack_collectd.task)
 		collect_press(KSTACK_COLLECT_PRESSURE);
 	else if (kstack_collect(KSTACK_COLLECT_PRESSURE) > 0)
 		freed += kstack_overflow_trim(0);
@@ -849,7 +645,7 @@ static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_c
  * sleepers would give. Who waits is allocating, and whole. Not each time: what is
  * taken from sleepers they want back, so there may always be a little, and then
  * nobody would ever be killed; and others who must not kill may ask all the time,
- * with oom_lock. Others may have freed the frames before this one could.
+ * with oom_lock. Others may have freed the pages before this one could.
  */
 static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *data)
 {
@@ -860,10 +656,10 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 	got = kstack_overflow_trim(0);
 	if (time_before(jiffies, last + COLLECT_OOM_INTERVAL))
 		return NOTIFY_OK;
-	if (collect_estimate() >= COLLECT_MIN_FRAMES) {
+	if (collect_estimate() >= COLLECT_MIN_PAGES) {
 		/* Also if it waits in vain. */
 		last = jiffies;
-		if (current == collectd) {
+		if (current == kstack_collectd.task) {
 			taken = max(kstack_collect(KSTACK_COLLECT_OOM), 0L);
 		} else {
 			collect_press(KSTACK_COLLECT_OOM);
@@ -874,7 +670,7 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 		}
 		got += kstack_overflow_trim(0);
 	}
-	if (max(got, taken) >= COLLECT_MIN_FRAMES) {
+	if (max(got, taken) >= COLLECT_MIN_PAGES) {
 		last = jiffies;
 		*freed += max(got, taken);
 	}
@@ -902,23 +698,20 @@ static struct ctl_table kstack_sysctls[] = {
 };
 #endif
 
+/**
+ * kstack_collect_init - let memory reclaim ask for passes
+ *
+ * Context: early initcall, when there is a thread to ask.
+ * Return: 0 or -ENOMEM.
+ */
 int __init kstack_collect_init(void)
 {
-	struct shrinker *shrinker;
-	struct task_struct *tsk;
+	struct shrinker *shrinker = shrinker_alloc(0, "kstack");
 
-	shrinker = shrinker_alloc(0, "kstack");
 	if (!shrinker)
 		return -ENOMEM;
 	shrinker->count_objects = kstack_shrink_count;
 	shrinker->scan_objects = kstack_shrink_scan;
-
-	tsk = kthread_run(kstack_collectd, NULL, "kstack_collectd");
-	if (IS_ERR(tsk)) {
-		shrinker_free(shrinker);
-		return PTR_ERR(tsk);
-	}
-	WRITE_ONCE(collectd, tsk);
 	shrinker_register(shrinker);
 	register_oom_notifier(&kstack_oom_nb);
 #ifdef CONFIG_SYSCTL

@@ -10,6 +10,7 @@
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/kthread.h>
 
 #include "kunit_test.h"
 
@@ -188,7 +189,7 @@ struct take_ctx {
 	struct dstack_iso	iso;
 	struct task_struct	*tsk;
 	struct collect_args	args;
-	struct list_head	frames;
+	struct list_head	pages;
 	int			want;
 };
 
@@ -198,21 +199,21 @@ static int take_isolated(void *data)
 	struct take_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->args.ds;
 	struct dstack_iso *iso = &ctx->iso;
-	long parked = dstack_vm_event(NR_KSTACK_PARKED), frames = dstack_test_frames();
+	long parked = dstack_vm_event(NR_KSTACK_PARKED), pages = dstack_test_pages();
 	unsigned int mask = ds->parked, held = dstack_held(ds);
 	unsigned int nr = ctx->want == COLLECT_DONE ? hweight32(mask) : 0;
 
 	ctx->args.nr = 0;
-	ctx->args.frames = &ctx->frames;
-	INIT_LIST_HEAD(&ctx->frames);
+	ctx->args.pages = &ctx->pages;
+	INIT_LIST_HEAD(&ctx->pages);
 	ISO_EQ(iso, task_call_func(ctx->tsk, collect_take, &ctx->args), ctx->want);
 	ISO_EQ(iso, ctx->args.nr, nr);
-	ISO_EQ(iso, list_count_nodes(&ctx->frames), nr);
+	ISO_EQ(iso, list_count_nodes(&ctx->pages), nr);
 	ISO_EQ(iso, ds->parked, nr ? 0 : mask);
 	ISO_EQ(iso, dstack_held(ds), held - nr);
 	ISO_EQ(iso, ds->queued, ctx->want != COLLECT_DONE);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), parked - nr);
-	ISO_EQ(iso, dstack_test_frames(), frames);
+	ISO_EQ(iso, dstack_test_pages(), pages);
 	dstack_test_consistent(iso, ds);
 	/* Nobody took it off the collector's list. */
 	ds->queued = true;
@@ -231,7 +232,7 @@ static void collect_seq(struct kunit *test)
 	ctx->tsk = s->tsk;
 	ctx->args.ds = ds;
 
-	/* It runs in between, and parks the same frames again. */
+	/* It runs in between, and parks the same pages again. */
 	KUNIT_ASSERT_EQ(test, task_call_func(s->tsk, collect_prepare, &ctx->args), COLLECT_TAKE);
 	KUNIT_EXPECT_EQ(test, ctx->args.nr, hweight32(below));
 	KUNIT_EXPECT_EQ(test, ds->snap, seq);
@@ -249,10 +250,10 @@ static void collect_seq(struct kunit *test)
 	flush_tlb_all();
 	ctx->want = COLLECT_DONE;
 	dstack_isolated(test, take_isolated, ctx);
-	list_for_each_entry_safe(page, next, &ctx->frames, lru)
-		kstack_frame_recycle(page);
+	list_for_each_entry_safe(page, next, &ctx->pages, lru)
+		kstack_page_recycle(page);
 
-	/* New frames, and clean. */
+	/* New pages, and clean. */
 	sleeper_run(test, s);
 	KUNIT_EXPECT_EQ(test, s->dirty & below, 0);
 }
@@ -473,8 +474,8 @@ static void collect_woken(struct kunit *test)
 	ctx->tsk = s->tsk;
 	ctx->args.ds = s->ds;
 	/* If it takes any, they are lost. */
-	INIT_LIST_HEAD(&ctx->frames);
-	ctx->args.frames = &ctx->frames;
+	INIT_LIST_HEAD(&ctx->pages);
+	ctx->args.pages = &ctx->pages;
 	dstack_isolated(test, take_woken, ctx);
 }
 
@@ -483,7 +484,7 @@ static void collect_few(struct kunit *test)
 	struct sleeper *s = sleeper(test);
 	unsigned int pass = 0, below = s->ds->parked;
 
-	KUNIT_ASSERT_LT(test, hweight32(below), COLLECT_MIN_FRAMES);
+	KUNIT_ASSERT_LT(test, hweight32(below), COLLECT_MIN_PAGES);
 	/* The passes are counted from the last shootdown on. */
 	KUNIT_ASSERT_GT(test, kstack_collect_once(KSTACK_COLLECT_ALL), 0);
 	sleeper_run(test, s);
@@ -498,22 +499,22 @@ static void collect_few(struct kunit *test)
 
 static void collect_many(struct kunit *test)
 {
-	struct sleeper *s[COLLECT_MIN_FRAMES];
-	unsigned int i, nr = 0, frames = 0;
+	struct sleeper *s[COLLECT_MIN_PAGES];
+	unsigned int i, nr = 0, pages = 0;
 
-	while (frames < COLLECT_MIN_FRAMES) {
+	while (pages < COLLECT_MIN_PAGES) {
 		s[nr] = sleeper(test);
-		frames += hweight32(s[nr]->ds->parked);
+		pages += hweight32(s[nr]->ds->parked);
 		nr++;
 	}
 	KUNIT_ASSERT_GT(test, kstack_collect_once(KSTACK_COLLECT_ALL), 0);
-	frames = 0;
+	pages = 0;
 	for (i = 0; i < nr; i++) {
 		sleeper_run(test, s[i]);
 		sleeper_age(s[i]);
-		frames += hweight32(s[i]->ds->parked);
+		pages += hweight32(s[i]->ds->parked);
 	}
-	KUNIT_EXPECT_EQ(test, kstack_collect_once(KSTACK_COLLECT_AGED), frames);
+	KUNIT_EXPECT_EQ(test, kstack_collect_once(KSTACK_COLLECT_AGED), pages);
 	for (i = 0; i < nr; i++)
 		KUNIT_EXPECT_EQ(test, s[i]->ds->parked, 0);
 }
@@ -528,7 +529,7 @@ static void collect_orphan(struct kunit *test)
 	/* As if its task had died. Also in a pass that takes nothing. */
 	for (i = 0; i < 2; i++) {
 		local_irq_disable();
-		kstack_queue(ds);
+		dstack_queue(ds);
 		local_irq_enable();
 		KUNIT_EXPECT_TRUE(test, ds->queued);
 		KUNIT_EXPECT_EQ(test, refcount_read(&ds->ref), 2);
@@ -550,28 +551,24 @@ static void collect_depth(struct kunit *test)
 	struct dynamic_stack *ds = kunit_kzalloc(test, sizeof(*ds), GFP_KERNEL);
 	struct page *low = alloc_page(GFP_KERNEL | __GFP_ZERO);
 	struct page *high = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	LIST_HEAD(frames);
+	LIST_HEAD(pages);
 
 	if (ds && low && high) {
 		ds->unused = THREAD_SIZE;
-		low->index = 1;
-		high->index = 2;
-		list_add_tail(&low->lru, &frames);
-		list_add_tail(&high->lru, &frames);
-		collect_note_depth(ds, &frames);
+		list_add_tail(&low->lru, &pages);
+		list_add_tail(&high->lru, &pages);
+		collect_note_depth(ds, &pages, BIT(1) | BIT(2));
 		KUNIT_EXPECT_EQ(test, ds->unused, THREAD_SIZE);
 		((unsigned long *)page_address(high))[5] = 1;
-		collect_note_depth(ds, &frames);
+		collect_note_depth(ds, &pages, BIT(1) | BIT(2));
 		KUNIT_EXPECT_EQ(test, ds->unused, 2 * PAGE_SIZE + 5 * sizeof(long));
 		((unsigned long *)page_address(low))[7] = 1;
-		collect_note_depth(ds, &frames);
+		collect_note_depth(ds, &pages, BIT(1) | BIT(2));
 		KUNIT_EXPECT_EQ(test, ds->unused, PAGE_SIZE + 7 * sizeof(long));
 		/* The deepest ever. */
 		((unsigned long *)page_address(low))[7] = 0;
-		collect_note_depth(ds, &frames);
+		collect_note_depth(ds, &pages, BIT(1) | BIT(2));
 		KUNIT_EXPECT_EQ(test, ds->unused, PAGE_SIZE + 7 * sizeof(long));
-		low->index = 0;
-		high->index = 0;
 	} else {
 		KUNIT_FAIL(test, "no memory");
 	}

@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dynamic kernel stacks: checks of each frame's owner, and what breaks the code
- * on purpose, for the tests. Nothing of this is in a kernel for use.
+ * Dynamic kernel stacks: checks of each page's owner, and what widens races and
+ * makes failures up, for the tests. Nothing of this is in a kernel for use.
  */
 #include <linux/delay.h>
-#include <linux/highmem.h>
-#include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/lockdep.h>
 #include <linux/moduleparam.h>
-#include <linux/percpu.h>
 
 #include "internal.h"
 
 /* The parameters belong to the feature, not to this file. */
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "dynamic_stack."
-
-unsigned long dynamic_stack_plant;
-module_param_named(plant, dynamic_stack_plant, ulong, 0644);
 
 /* Milliseconds between a collector's look and its deed, to widen races. */
 static unsigned int dynamic_stack_delay;
@@ -40,8 +34,8 @@ void dstack_switch_delay(void)
 }
 
 /*
- * A frame that is live in two places is the worst that can go wrong here. Each
- * PTE write checks that the frame belongs to this stack.
+ * A page that is live in two places is the worst that can go wrong here. Each
+ * PTE write checks that the page belongs to this stack.
  */
 void dstack_check_owner(struct dynamic_stack *ds, struct page *page)
 {
@@ -63,6 +57,36 @@ void dstack_check_clean(struct page *page)
 {
 	WARN_ONCE(memchr_inv(page_address(page), 0, PAGE_SIZE),
 		  "stack frame %lx is not clean\n", page_to_pfn(page));
+}
+
+/**
+ * dstack_assert_state - may the state of a stack's pages be written now?
+ * @ds: the stack
+ *
+ * See struct dynamic_stack for who may.
+ *
+ * Context: where it is written.
+ */
+void dstack_assert_state(const struct dynamic_stack *ds)
+{
+	struct task_struct *tsk = READ_ONCE(ds->task);
+
+	/* Nobody else can find it; or a task of a test, which the scheduler does not know. */
+	if (!tsk || !tsk->pid)
+		return;
+	/* The switch. */
+	if (dynamic_stack_rq_locked() && task_cpu(tsk) == raw_smp_processor_id())
+		return;
+	/* A callback of task_call_func(). */
+	if ((!IS_ENABLED(CONFIG_LOCKDEP) || lockdep_is_held(&tsk->pi_lock)) && dstack_off_cpu(tsk))
+		return;
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && tsk == current)
+		return;
+	/* A runqueue lock may be held. */
+	printk_deferred_enter();
+	WARN_ONCE(1, "the stack of %s/%d is changed by %s/%d, who may not\n",
+		  tsk->comm, tsk->pid, current->comm, current->pid);
+	printk_deferred_exit();
 }
 
 #ifdef CONFIG_PROVE_LOCKING
@@ -131,64 +155,9 @@ void dstack_check_locks(struct task_struct *tsk)
 #endif
 }
 
-/* What the switch must not do: park when another CPU may run the task. */
-struct late_park {
-	struct irq_work		work;
-	struct dynamic_stack	*ds;
-	unsigned long		sp;
-};
-
-static DEFINE_PER_CPU(struct late_park, late_park);
-
-static void late_park_fn(struct irq_work *work)
-{
-	struct late_park *late = container_of(work, struct late_park, work);
-
-	mdelay(READ_ONCE(dynamic_stack_delay));
-	dstack_park(late->ds, late->sp);
-}
-
-void dstack_park_late(struct dynamic_stack *ds, unsigned long sp)
-{
-	struct late_park *late = this_cpu_ptr(&late_park);
-
-	if (irq_work_is_busy(&late->work))
-		return;
-	late->work = IRQ_WORK_INIT_HARD(late_park_fn);
-	late->ds = ds;
-	late->sp = sp;
-	irq_work_queue(&late->work);
-}
-
-/* What the switch must not do: another frame, while a TLB may know the old one. */
-void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i)
-{
-	struct page *page;
-
-	if (!kstack_pool_take(&page, 1, DSTACK_LEVEL_ALL))
-		return;
-	dstack_set_owner(NULL, ds->page[i]);
-	clear_highpage(ds->page[i]);
-	kstack_pool_put(&ds->page[i], 1);
-	ds->page[i] = page;
-	dstack_set_owner(ds, page);
-	ds->saved[i] = mk_pte(page, DYNAMIC_STACK_PROT);
-}
-
-/* What the switch must not do: miss a CPU that sets the Accessed bit just now. */
-pte_t dstack_clear_torn(pte_t *ptep)
-{
-	pte_t pte = ptep_get(ptep);
-
-	if (!pte_young(pte))
-		dstack_switch_delay();
-	set_pte(ptep, __pte(0));
-	return pte;
-}
-
 /*
  * Behind the back of the proof that the Accessed flag can be trusted: which of
- * its steps finds the flag, or the frame, wrong, and from which CPU on.
+ * its steps finds the flag, or the page, wrong, and from which CPU on.
  */
 static unsigned int dynamic_stack_proof_lie, dynamic_stack_proof_lie_cpu;
 module_param_named(proof_lie, dynamic_stack_proof_lie, uint, 0644);
@@ -200,7 +169,7 @@ bool dstack_proof_lie(enum dynamic_stack_proof step)
 	       raw_smp_processor_id() >= dynamic_stack_proof_lie_cpu;
 }
 
-/* dynamic_stack.empty_ms: for so long there is no frame for anyone. */
+/* dynamic_stack.empty_ms: for so long there is no page for anyone. */
 static unsigned long kstack_empty_until;
 
 bool kstack_empty(void)

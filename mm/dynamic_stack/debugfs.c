@@ -4,7 +4,7 @@
  *
  * summary	what all stacks hold, in numbers
  * stacks	a line for each task
- * pools	frames of each CPU and node
+ * pools	pages of each CPU and node
  */
 #include <linux/debugfs.h>
 #include <linux/init.h>
@@ -130,8 +130,10 @@ DEFINE_SHOW_ATTRIBUTE(stacks);
 
 static int pools_show(struct seq_file *m, void *unused)
 {
-	if (dynamic_stack_enabled())
+	if (dynamic_stack_enabled()) {
 		kstack_pool_show(m);
+		kstack_fault_show(m);
+	}
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(pools);

@@ -7,7 +7,7 @@
  * larger than what is promised, and with dynamic_stack.populate=.
  *
  * A stack fault may come anywhere: in the page allocator, with a pool's lock
- * held, in the switch itself. So it takes nothing but a frame from its CPU's
+ * held, in the switch itself. So it takes nothing but a page from its CPU's
  * reserve, which nobody else takes from, and no lock. Only the switch fills the
  * reserve, from the CPU's pool: a task that may take a fault is not switched to
  * while the reserve is not full. So between two fillings there can be the faults
@@ -35,7 +35,7 @@
 
 /**
  * struct kstack_fault - a CPU's reserve
- * @page: its frames; %NULL: the slot is empty
+ * @page: its pages; %NULL: the slot is empty
  * @poisoned: one whose memory failed, until the reserve is filled again
  * @taken: number of faults
  * @deep: those of them beyond what is promised
@@ -61,7 +61,7 @@ DEFINE_PER_CPU(struct dynamic_stack *, dynamic_stack_next);
 unsigned int dynamic_stack_promise __ro_after_init = DSTACK_ALL;
 /* How many slots are in use: none if no page ever comes by fault. */
 static unsigned int fault_slots __ro_after_init;
-/* A fresh PTE, but for the frame. */
+/* A fresh PTE, but for the page. */
 static pteval_t fault_pte __ro_after_init;
 
 static unsigned int kstack_populate = DSTACK_PROMISED;
@@ -78,7 +78,7 @@ static __always_inline bool kstack_fault_poisoned(struct page *page)
 }
 
 /*
- * The frame for a slot that a fault is about to fill. The owner is noted by
+ * The page for a slot that a fault is about to fill. The owner is noted by
  * hand: what checks it may warn, and a warning must not come from here.
  */
 static __always_inline struct page *kstack_fault_take(struct dynamic_stack *ds)
@@ -113,7 +113,7 @@ static __always_inline struct page *kstack_fault_take(struct dynamic_stack *ds)
  * @i: the page
  *
  * The task runs, so nobody else changes the stack's state but the task itself,
- * in dstack_fill(), which is prepared for it: a slot that has a frame already
+ * in dstack_fill(), which is prepared for it: a slot that has a page already
  * gets that one. There are no parked pages: those were all mapped in the switch.
  *
  * Context: interrupts off, not on @ds. Entry code: no tracing, no locks.
@@ -178,7 +178,7 @@ void dynamic_stack_warn_deep(struct pt_regs *regs, struct dynamic_stack *ds,
 }
 
 /**
- * dynamic_stack_panic - there is no frame for a fault
+ * dynamic_stack_panic - there is no page for a fault
  * @ds: the stack
  * @address: where it lacks a page
  *
@@ -194,10 +194,10 @@ void dynamic_stack_panic(struct dynamic_stack *ds, unsigned long address)
 
 /**
  * kstack_fault_refill - fill this CPU's reserve from its pool
- * @level: how many of the pool's last frames may be used
+ * @level: how many of the pool's last pages may be used
  *
  * Context: runqueue lock held, interrupts off. A stack fault may come at any
- * point here, and take a frame from any slot.
+ * point here, and take a page from any slot.
  * Return: false if the pool has not enough; the CPU is marked as starved then.
  */
 bool kstack_fault_refill(enum dynamic_stack_level level)
@@ -210,7 +210,7 @@ bool kstack_fault_refill(enum dynamic_stack_level level)
 		return true;
 	page = xchg(&reserve->poisoned, NULL);
 	if (unlikely(page))
-		kstack_frame_poisoned(page);
+		kstack_page_poisoned(page);
 	for (i = 0; i < fault_slots && this_cpu_read(kstack_fault_short); i++) {
 		if (READ_ONCE(reserve->page[i]))
 			continue;
@@ -233,7 +233,7 @@ int kstack_fault_prepare(unsigned int cpu)
 	for (i = 0; i < fault_slots; i++) {
 		if (reserve->page[i])
 			continue;
-		reserve->page[i] = kstack_frame_alloc(cpu_to_mem(cpu), GFP_KERNEL);
+		reserve->page[i] = kstack_page_alloc(cpu_to_mem(cpu), GFP_KERNEL);
 		if (!reserve->page[i])
 			return -ENOMEM;
 		count_vm_event(NR_KSTACK_POOL);
@@ -250,7 +250,7 @@ void kstack_fault_drain(unsigned int cpu)
 	for (i = 0; i < fault_slots; i++) {
 		if (!reserve->page[i])
 			continue;
-		kstack_frame_free(reserve->page[i]);
+		kstack_page_free(reserve->page[i]);
 		reserve->page[i] = NULL;
 		count_vm_events(NR_KSTACK_POOL, -1L);
 	}
@@ -270,7 +270,7 @@ static void dstack_set_mapped(struct dynamic_stack *ds, unsigned int i)
  * @from: the lowest page
  *
  * Any instruction here may take a stack fault for one of these pages. Whoever
- * puts the frame into the slot first has won; its PTE is written once, from 0,
+ * puts the page into the slot first has won; its PTE is written once, from 0,
  * since it must not be written again when it may have been used.
  *
  * Context: process context, may sleep.
@@ -286,15 +286,16 @@ int dstack_fill(struct dynamic_stack *ds, unsigned int from)
 
 		if (READ_ONCE(ds->mapped) & BIT(i))
 			continue;
-		page = kstack_frame_alloc(ds->node_id, GFP_KERNEL);
+		page = kstack_page_alloc(ds->node_id, GFP_KERNEL);
 		if (!page)
 			return -ENOMEM;
 		dstack_set_owner(ds, page);
 		if (!try_cmpxchg(&ds->page[i], &none, page)) {
-			kstack_frame_free(page);
+			kstack_page_free(page);
 			page = none;
 		}
 
+		dstack_assert_state(ds);
 		preempt_disable();
 		pte = fault_pte | ((pteval_t)page_to_pfn(page) << PAGE_SHIFT);
 		if (try_cmpxchg((pteval_t *)(ds->ptep + i), &empty, pte)) {
@@ -331,7 +332,7 @@ void kstack_fault_show(struct seq_file *m)
 	}
 }
 
-/* Before anything is populated. False: stacks can't be what they are to be here. */
+/* Before anything is mapped. False: stacks can't be what they are to be here. */
 bool __init kstack_fault_init(void)
 {
 	unsigned int pages = clamp(kstack_populate, 1U, (unsigned int)DSTACK_PROMISED);

@@ -176,7 +176,7 @@ static void lose_lowest(struct dynamic_stack *ds)
 	WRITE_ONCE(ds->page[0], NULL);
 	local_irq_enable();
 	flush_tlb_all();
-	kstack_frame_recycle(page);
+	kstack_page_recycle(page);
 }
 
 /* One frame for a page, one that comes twice is none, and none is no. */

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Dynamic kernel stacks: what its files share. dynamic_stack_*() is for the rest
- * of the kernel, dstack_*() is about one stack, kstack_*() about frames: the
+ * of the kernel, dstack_*() is about one stack, kstack_*() about pages: the
  * pools and the collector.
  */
 #ifndef _MM_DYNAMIC_STACK_INTERNAL_H
 #define _MM_DYNAMIC_STACK_INTERNAL_H
 
-#include <linux/dynamic_stack.h>
+#include <linux/dynamic_stack_switch.h>
 #include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mm.h>
+#include <linux/percpu-defs.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
@@ -20,12 +21,22 @@
 
 #include <asm/dynamic_stack.h>
 
-/* Most frames that one task can need at once: the top page always stays. */
+#include "debug.h"
+
+/* Most pages that one task can need at once: the top page always stays. */
 #define DSTACK_MAX_NEED	(DSTACK_PROMISED - 1)
 
 struct seq_file;
 
-/* Frames that the stack holds: present, parked, or reserved for the next run. */
+/*
+ * Of struct page this uses, from kstack_page_alloc() to kstack_page_free():
+ *
+ * lru		link in a list: of a node's pages, the reserve, or what a pass has taken
+ * private	with CONFIG_DYNAMIC_STACK_DEBUG, the stack that the page belongs to; see
+ *		dstack_set_owner()
+ */
+
+/* Pages that the stack holds: present, parked, or reserved for the next run. */
 static inline unsigned int dstack_held(const struct dynamic_stack *ds)
 {
 	unsigned int i, nr = 0;
@@ -35,7 +46,7 @@ static inline unsigned int dstack_held(const struct dynamic_stack *ds)
 	return nr;
 }
 
-/* Frames that the stack lacks of those that its task needs to run. */
+/* Pages that the stack lacks of those that its task needs to run. */
 static inline unsigned int dstack_lacks(const struct dynamic_stack *ds)
 {
 	unsigned int i, nr = 0;
@@ -55,91 +66,15 @@ static inline bool dstack_off_cpu(struct task_struct *tsk)
 	return !task_curr(tsk);
 }
 
-/*
- * Planted bugs, to show that the tests notice: bits of dynamic_stack.plant=.
- * Without CONFIG_DYNAMIC_STACK_DEBUG the compiler drops all of it.
- */
-enum dynamic_stack_plant {
-	DSTACK_PLANT_NO_FLUSH,		/* 0 collect without a shootdown */
-	DSTACK_PLANT_FRESH_FRAME,	/* 1 parked frame replaced at switch-in */
-	DSTACK_PLANT_IGNORE_ACCESSED,	/* 2 a touched page is taken as clean */
-	DSTACK_PLANT_IGNORE_SEQ,	/* 3 collect although the task ran */
-	DSTACK_PLANT_ABOVE_SP,		/* 4 park one page too many */
-	DSTACK_PLANT_PRESET_ACCESSED,	/* 5 fresh PTE with A=1 */
-	DSTACK_PLANT_NO_ZERO,		/* 6 collected frame not cleared */
-	DSTACK_PLANT_LEAK,		/* 7 a collected frame gets lost */
-	DSTACK_PLANT_COUNTER,		/* 8 a gauge is not updated */
-	DSTACK_PLANT_HALF,		/* 9 populate half-way when frames are short */
-	DSTACK_PLANT_NO_EXCLUSION,	/* 10 collect by the sequence number alone */
-	DSTACK_PLANT_LATE_PARK,		/* 11 park after on_cpu is cleared */
-	DSTACK_PLANT_TORN_CLEAR,	/* 12 PTE read, then cleared */
-	DSTACK_PLANT_LOSE_IRQ,		/* 13 lost interrupt not delivered again */
-	DSTACK_PLANT_ONE_PF_STACK,	/* 14 #PF's stack not protected in an NMI */
-	DSTACK_PLANT_LOSE_CR2,		/* 15 CR2 not restored after #DB */
-	DSTACK_PLANT_NO_MARGIN,		/* 16 move a #PF to where its handler faults */
-	DSTACK_PLANT_ONLY_CURRENT,	/* 17 a fault on the next task's stack is not known */
-	DSTACK_PLANT_TAKE_ENSURED,	/* 18 park pages that were ensured */
-	DSTACK_PLANT_ANY_LEVEL,		/* 19 a nested #PF at level 1 is taken for a first one */
-	DSTACK_PLANT_STAY,		/* 20 what is no stack fault stays at level 1 */
-};
-
-/*
- * The steps of the proof that the Accessed flag can be trusted, and the numbers of
- * dynamic_stack.proof_lie=, which plants the failure of one.
- */
-enum dynamic_stack_proof {
-	DSTACK_PROOF_READ = 1,
-	DSTACK_PROOF_WRITE,
-	DSTACK_PROOF_PUSH,
-	DSTACK_PROOF_IDLE,
-	DSTACK_PROOF_REUSE,
-	DSTACK_PROOF_RESTORE,
-	DSTACK_PROOF_FLUSH,
-};
-
-/* debug.c */
-#ifdef CONFIG_DYNAMIC_STACK_DEBUG
-extern unsigned long dynamic_stack_plant;
-#define dstack_planted(bug)	\
-	unlikely(READ_ONCE(dynamic_stack_plant) & BIT(DSTACK_PLANT_##bug))
-void dstack_check_owner(struct dynamic_stack *ds, struct page *page);
-void dstack_set_owner(struct dynamic_stack *ds, struct page *page);
-void dstack_check_clean(struct page *page);
-void dstack_delay(void);
-void dstack_switch_delay(void);
-void dstack_park_late(struct dynamic_stack *ds, unsigned long sp);
-void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i);
-pte_t dstack_clear_torn(pte_t *ptep);
-bool dstack_proof_lie(enum dynamic_stack_proof step);
-bool kstack_empty(void);
-void dstack_check_locks(struct task_struct *tsk);
-#else
-#define dstack_planted(bug)	(false)
-static inline void dstack_check_owner(struct dynamic_stack *ds, struct page *page) { }
-static inline void dstack_set_owner(struct dynamic_stack *ds, struct page *page) { }
-static inline void dstack_check_clean(struct page *page) { }
-static inline void dstack_delay(void) { }
-static inline void dstack_switch_delay(void) { }
-static inline void dstack_park_late(struct dynamic_stack *ds, unsigned long sp) { }
-static inline void dstack_replace_frame(struct dynamic_stack *ds, unsigned int i) { }
-static inline pte_t dstack_clear_torn(pte_t *ptep) { return *ptep; }
-static inline bool dstack_proof_lie(enum dynamic_stack_proof step) { return false; }
-static inline bool kstack_empty(void) { return false; }
-static inline void dstack_check_locks(struct task_struct *tsk) { }
-#endif
-
-/* core.c */
-unsigned long dstack_vm_event(enum vm_event_item item);
-void dstack_map_pages(struct dynamic_stack *ds);
-bool dstack_may_shrink(struct task_struct *tsk);
-void dstack_park(struct dynamic_stack *ds, unsigned long sp);
+/* Each file calls only those that come before it here, and debug.c. */
 
 /* proof.c */
 bool dstack_proof_init(void);
 int dstack_proof_online(unsigned int cpu);
 
-/* pool.c */
+/* pool.c; what pools are made of is in pool.h */
 #define POOL_CAPACITY	256
+
 enum kstack_mark {
 	KSTACK_MARK_LOW,
 	KSTACK_MARK_HIGH,
@@ -147,13 +82,48 @@ enum kstack_mark {
 
 /* What exit() leaves at most on a node's overflow list. */
 #define OVERFLOW_EXIT	64
-struct page *kstack_frame_alloc(int node, gfp_t gfp);
-void kstack_frame_free(struct page *page);
-bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_level level);
-void kstack_frame_poisoned(struct page *page);
-void kstack_pool_put(struct page **frame, unsigned int nr);
-void kstack_frame_recycle(struct page *page);
-void kstack_frame_retire(struct page *page);
+
+/* What a pass of the collector is for. */
+enum kstack_collect {
+	KSTACK_COLLECT_AGED,		/* its own pace */
+	KSTACK_COLLECT_PRESSURE,	/* memory is reclaimed */
+	KSTACK_COLLECT_OOM,		/* somebody is about to be killed for memory */
+	KSTACK_COLLECT_STARVED,		/* a CPU can't run what it should */
+	KSTACK_COLLECT_ALL,		/* for tests: from any sleeper */
+};
+
+/**
+ * struct kstack_collectd - what the collector's thread is told
+ * @task: the thread; NULL with dynamic_stack=off, and while parameters are parsed
+ * @busy: it is in a pass, from before it tries collect_mutex until the pages are
+ *	given away
+ * @hurried: a kstackd gave it the best niceness that there is
+ * @asleep: it has nothing to wait for: the next one to queue wakes it up
+ * @queued: set by those who want it to do something, and cleared when it does
+ * @requested: likewise, by those who want pages
+ * @pressed: which pass somebody wants who reclaims memory; %KSTACK_COLLECT_AGED: none
+ */
+struct kstack_collectd {
+	struct task_struct	*task;
+	bool			busy;
+	bool			hurried;
+	bool			asleep;
+	bool			queued;
+	bool			requested;
+	enum kstack_collect	pressed;
+};
+
+extern struct kstack_collectd kstack_collectd;
+DECLARE_PER_CPU(struct irq_work, kstack_collectd_wake);
+
+unsigned long dstack_vm_event(enum vm_event_item item);
+struct page *kstack_page_alloc(int node, gfp_t gfp);
+void kstack_page_free(struct page *page);
+bool kstack_pool_take(struct page **pages, unsigned int nr, enum dynamic_stack_level level);
+void kstack_page_poisoned(struct page *page);
+void kstack_pool_put(struct page **pages, unsigned int nr);
+void kstack_page_recycle(struct page *page);
+void kstack_page_retire(struct page *page);
 bool kstack_pool_below(enum kstack_mark mark);
 bool kstack_any_starved(void);
 void kstack_free_poisoned(void);
@@ -162,7 +132,8 @@ bool kstack_overflow_above(unsigned long nr);
 unsigned long kstack_overflow_trim(unsigned long keep);
 void kstack_overflow_age(unsigned long keep);
 bool kstack_reserve_low(void);
-bool kstack_refill_sleeping(void);
+void kstack_poke_collector(void);
+void kstack_wake_collector(void);
 int kstack_pool_init(void);
 void kstack_pool_show(struct seq_file *m);
 
@@ -183,28 +154,27 @@ static inline void kstack_fault_show(struct seq_file *m) { }
 static inline int dstack_fill(struct dynamic_stack *ds, unsigned int from) { return 0; }
 #endif
 
-/* collect.c */
-
-/* What a pass of the collector is for. */
-enum kstack_collect {
-	KSTACK_COLLECT_AGED,		/* its own pace */
-	KSTACK_COLLECT_PRESSURE,	/* memory is reclaimed */
-	KSTACK_COLLECT_OOM,		/* somebody is about to be killed for memory */
-	KSTACK_COLLECT_STARVED,		/* a CPU can't run what it should */
-	KSTACK_COLLECT_ALL,		/* for tests: from any sleeper */
-};
-
-void kstack_queue(struct dynamic_stack *ds);
-void kstack_poke_collector(void);
-long kstack_collect(enum kstack_collect why);
-long kstack_collect_once(enum kstack_collect why);
-void kstack_wake_collector(void);
-int kstack_collect_init(void);
+/* switch.c */
+DECLARE_PER_CPU(struct llist_head, dstack_queued);
+void dstack_queue(struct dynamic_stack *ds);
+void dstack_map_pages(struct dynamic_stack *ds);
+bool dstack_may_shrink(struct task_struct *tsk);
+void dstack_park(struct dynamic_stack *ds, unsigned long sp);
 
 /* stack.c */
 int dstack_stack_init(void);
 void dstack_put(struct dynamic_stack *ds);
 unsigned long dstack_cached_pages(void);
+
+/* collect.c */
+extern unsigned int kstack_collect_period;
+long kstack_collect(enum kstack_collect why);
+long kstack_collect_once(enum kstack_collect why);
+bool kstack_collect_idle(void);
+int kstack_collect_init(void);
+
+/* refill.c */
+int kstack_refill_init(void);
 
 /*
  * What test_deep.c leaves in the upper half of the words of a stack, and

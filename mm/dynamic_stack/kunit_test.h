@@ -40,10 +40,10 @@ static inline void dstack_iso_eq(struct dstack_iso *iso, const char *what, int l
 	dstack_iso_eq(iso, #left " == " #right, __LINE__, left, right)
 #define ISO_TRUE(iso, cond)	ISO_EQ(iso, !!(cond), true)
 
-/* core_test.c */
+/* switch_test.c */
 int dstack_test_init(struct kunit *test);
 void dstack_isolated(struct kunit *test, int (*fn)(void *data), void *data);
-long dstack_test_frames(void);
+long dstack_test_pages(void);
 struct task_struct *dstack_test_task(struct kunit *test);
 void dstack_test_populate(struct dstack_iso *iso, struct task_struct *tsk);
 void dstack_test_consistent(struct dstack_iso *iso, struct dynamic_stack *ds);

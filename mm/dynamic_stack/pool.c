@@ -1,101 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dynamic kernel stacks: where the frames come from.
+ * Dynamic kernel stacks: where the pages come from.
  *
- * Every CPU has a pool of cleared frames, from which its switches take and to
- * which they give. kstackd/N keeps it filled. What a pool can't hold, and what
- * belongs to another node, goes to the overflow list of the frame's node. A
- * fixed reserve stands behind them all.
+ * Every CPU has a pool of cleared pages, from which its switches take and to
+ * which they give. What a pool can't hold, and what belongs to another node, goes
+ * to the overflow list of the page's node. A fixed reserve stands behind them
+ * all.
  *
- * The pool's marks: below @low, kstackd is kicked. The last @min frames are for
- * tasks that are killed, and half of these for tasks that memory reclaim may
- * depend on, see pool_floor(). Above @high, frames overflow.
+ * The pool's marks: below the low one, kstackd/N is woken up, which fills it. The
+ * last POOL_MIN pages are for tasks that are killed, and half of these for tasks
+ * that memory reclaim may depend on, see kstack_pool_floor(). Above the high one,
+ * pages overflow.
+ *
+ * This is the lowest floor: it says that there is something to do, by a flag and
+ * a wake-up, and knows nothing of what kstackd and kstack_collectd do then.
  *
  * Lock order: runqueue lock -> pool->lock -> node->lock; reserve.lock is last.
  */
-#define pr_fmt(fmt) "dynamic_stack: " fmt
-
-#include <linux/cpuhotplug.h>
-#include <linux/fault-inject.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
-#include <linux/hrtimer.h>
 #include <linux/init.h>
-#include <linux/kthread.h>
-#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/sysctl.h>
 #include <linux/topology.h>
 
 #include "internal.h"
+#include "pool.h"
 
-#include <trace/events/dynamic_stack.h>
+unsigned int kstack_pool_low __read_mostly = 8 * DSTACK_MAX_NEED;
+unsigned int kstack_pool_high __read_mostly = 16 * DSTACK_MAX_NEED;
 
-#define POOL_MIN		(2 * DSTACK_MAX_NEED)
+DEFINE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
 
-/* Frames that kstackd allocates at once: enough for a CPU that starves. */
-#define FILL_BATCH		((unsigned int)(4 * DSTACK_MAX_NEED))
-
-static unsigned int kstack_pool_low __read_mostly = 8 * DSTACK_MAX_NEED;
-static unsigned int kstack_pool_high __read_mostly = 16 * DSTACK_MAX_NEED;
-
-/**
- * struct kstack_pool - a CPU's frames
- * @lock: guards the members up to @frame; held for a few instructions only.
- *	Others look without it, to see whether it is worth taking.
- * @nr: number of frames
- * @starved: a task could not be run for want of frames. Whoever adds frames
- *	reschedules the CPU; since both look under @lock, none is missed.
- * @level: the highest level of a task that was refused frames since then
- * @kicked: @kick is on its way or kstackd is at work
- * @retry: jiffies before which kstackd need not be kicked again
- * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
- * @online: @frame may be filled
- * @busy: consecutive times kstackd found another thread collecting
- * @frame: the frames, last in, first out
- * @cpu: whose pool this is
- * @node: its NUMA node
- * @kick: leaves the runqueue lock behind, to wake up kstackd. Hard also on
- *	PREEMPT_RT, where the other kind depends on a thread.
- * @timer: wakes up kstackd when it has found nothing. Hard as well: a timer
- *	may need ksoftirqd, which may be queued behind the task that starves.
- * @kstackd: the CPU's refiller
- */
-struct kstack_pool {
-	raw_spinlock_t		lock;
-	unsigned int		nr;
-	bool			starved;
-	u8			level;
-	bool			kicked;
-	bool			backoff;
-	bool			online;
-	unsigned int		busy;
-	unsigned long		retry;
-	struct page		*frame[POOL_CAPACITY];
-
-	int			cpu;
-	int			node;
-	struct irq_work		kick;
-	struct hrtimer		timer;
-	struct task_struct	*kstackd;
-};
-
-static DEFINE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
-
-/*
- * A list of cleared frames: one for each node, and the reserve. @low is the
- * smallest @nr since kstack_overflow_age().
- */
-struct kstack_list {
-	raw_spinlock_t		lock;
-	struct list_head	frames;
-	unsigned long		nr;
-	unsigned long		low;
-};
-
-static struct kstack_list *kstack_overflow;	/* [nr_node_ids] */
+/* Overflown pages, for each node: [nr_node_ids]. */
+struct kstack_list *kstack_overflow;
 
 /* What was poisoned in a pool waits here for process context. */
 static struct kstack_list kstack_poisoned;
@@ -104,40 +43,47 @@ static struct kstack_list kstack_poisoned;
  * What kstackd falls back on when the page allocator has nothing: one full
  * stack for each CPU, and as much again.
  */
-static struct kstack_list kstack_reserve;
-static unsigned long kstack_reserve_target;
-
-#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
-static DECLARE_FAULT_ATTR(fail_kstack_refill);
-
-static bool kstack_should_fail(void)
-{
-	return should_fail(&fail_kstack_refill, PAGE_SIZE);
-}
-
-static int __init fail_kstack_refill_debugfs(void)
-{
-	struct dentry *dir;
-
-	dir = fault_create_debugfs_attr("fail_kstack_refill", NULL, &fail_kstack_refill);
-	return PTR_ERR_OR_ZERO(dir);
-}
-late_initcall(fail_kstack_refill_debugfs);
-#else
-static inline bool kstack_should_fail(void) { return false; }
-#endif
+struct kstack_list kstack_reserve;
+unsigned long kstack_reserve_target;
 
 /**
- * kstack_frame_alloc - allocate a cleared frame
+ * dstack_vm_event - sum of a gauge that is kept as a vm event
+ * @item: the event
+ *
+ * Each CPU counts up and down, so only the sum is meaningful; an offline CPU's
+ * part has been folded into another's.
+ *
+ * They are no node_stat_item, although NR_KERNEL_STACK_KB is one. To count is one
+ * instruction here, in the switch; there it is a call, and a comparison with a
+ * threshold. A stack fault may come between any two of its instructions, and counts
+ * the same gauge. And what is below the threshold of each CPU is not in the sum,
+ * while the collector decides by a few pages.
+ *
+ * Return: the sum, exact if nothing moves meanwhile.
+ */
+unsigned long dstack_vm_event(enum vm_event_item item)
+{
+	long nr = 0;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		/* Others count on: the sum is as good as it can be. */
+		nr += data_race(per_cpu(vm_event_states, cpu).event[item]);
+	}
+	return max(nr, 0L);
+}
+
+/**
+ * kstack_page_alloc - allocate a cleared page
  * @node: NUMA node
  * @gfp: GFP flags; they decide whether this may sleep
  *
- * From here to kstack_frame_free() the frame counts as kernel stack, wherever
+ * From here to kstack_page_free() the page counts as kernel stack, wherever
  * it is.
  *
- * Return: the frame, %NULL without memory.
+ * Return: the page, %NULL without memory.
  */
-struct page *kstack_frame_alloc(int node, gfp_t gfp)
+struct page *kstack_page_alloc(int node, gfp_t gfp)
 {
 	struct page *page = alloc_pages_node(node, gfp | __GFP_ZERO | __GFP_NOWARN, 0);
 
@@ -149,12 +95,12 @@ struct page *kstack_frame_alloc(int node, gfp_t gfp)
 }
 
 /**
- * kstack_frame_free - give a frame back to the page allocator
- * @page: the frame; need not be cleared
+ * kstack_page_free - give a page back to the page allocator
+ * @page: the page; need not be cleared
  *
  * Context: any but NMI and runqueue lock held.
  */
-void kstack_frame_free(struct page *page)
+void kstack_page_free(struct page *page)
 {
 	set_page_private(page, 0);
 	mod_node_page_state(page_pgdat(page), NR_KERNEL_STACK_KB, -(long)(PAGE_SIZE / 1024));
@@ -164,15 +110,22 @@ void kstack_frame_free(struct page *page)
 static void kstack_list_init(struct kstack_list *list)
 {
 	raw_spin_lock_init(&list->lock);
-	INIT_LIST_HEAD(&list->frames);
+	INIT_LIST_HEAD(&list->pages);
 }
 
-static void kstack_list_add(struct kstack_list *list, struct page *page)
+/**
+ * kstack_list_add - add a cleared page to a list
+ * @list: the list
+ * @page: the page
+ *
+ * Context: any but NMI; a runqueue lock and a pool's may be held.
+ */
+void kstack_list_add(struct kstack_list *list, struct page *page)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&list->lock, flags);
-	list_add(&page->lru, &list->frames);
+	list_add(&page->lru, &list->pages);
 	WRITE_ONCE(list->nr, list->nr + 1);
 	__count_vm_event(NR_KSTACK_POOL);
 	raw_spin_unlock_irqrestore(&list->lock, flags);
@@ -187,7 +140,7 @@ static struct page *__kstack_list_del(struct kstack_list *list)
 		return NULL;
 
 	raw_spin_lock_irqsave(&list->lock, flags);
-	page = list_first_entry_or_null(&list->frames, struct page, lru);
+	page = list_first_entry_or_null(&list->pages, struct page, lru);
 	if (page) {
 		list_del(&page->lru);
 		WRITE_ONCE(list->nr, list->nr - 1);
@@ -198,23 +151,27 @@ static struct page *__kstack_list_del(struct kstack_list *list)
 	return page;
 }
 
-/*
+/**
+ * kstack_list_del - take a page from a list
+ * @list: the list
+ *
  * Memory that has failed is found out at any time. The page allocator keeps such
- * a frame to itself, so it gets it back.
+ * a page to itself, so it gets it back.
  *
  * Context: any but NMI and runqueue lock held.
+ * Return: the page, %NULL if there is none.
  */
-static struct page *kstack_list_del(struct kstack_list *list)
+struct page *kstack_list_del(struct kstack_list *list)
 {
 	struct page *page;
 
 	while ((page = __kstack_list_del(list)) && unlikely(PageHWPoison(page)))
-		kstack_frame_free(page);
+		kstack_page_free(page);
 	return page;
 }
 
 /**
- * kstack_free_poisoned - give back the frames that were found poisoned in a switch
+ * kstack_free_poisoned - give back the pages that were found poisoned in a switch
  *
  * Context: process context.
  */
@@ -223,53 +180,138 @@ void kstack_free_poisoned(void)
 	struct page *page;
 
 	while ((page = __kstack_list_del(&kstack_poisoned)))
-		kstack_frame_free(page);
+		kstack_page_free(page);
 }
 
-static void kstack_overflow_add(struct page *page)
+/**
+ * kstack_overflow_add - a cleared page that its CPU's pool does not take
+ * @page: the page
+ *
+ * Context: any but NMI; a runqueue lock and a pool's may be held.
+ */
+void kstack_overflow_add(struct page *page)
 {
 	kstack_list_add(&kstack_overflow[page_to_nid(page)], page);
 }
 
-/* Filled, a pool can both give and take. Both marks may change at any time. */
-static unsigned int kstack_pool_target(void)
+/**
+ * kstack_pool_target - how many pages a pool should have
+ *
+ * So filled, it can both give and take.
+ *
+ * Return: the number, half-way between the marks, which may change at any time.
+ */
+unsigned int kstack_pool_target(void)
 {
 	return (READ_ONCE(kstack_pool_low) + READ_ONCE(kstack_pool_high)) / 2;
 }
 
-/*
- * Below this, kstackd is kicked. It preempts the task whose frames were just
+/**
+ * kstack_pool_mark - below how many pages kstackd is kicked
+ *
+ * It preempts the task whose pages were just
  * taken; when that is picked again, a pool that was filled meanwhile must be
  * able to serve it without another kick, or the task would never get to run.
+ *
+ * Return: the number of pages.
  */
-static unsigned int kstack_pool_mark(void)
+unsigned int kstack_pool_mark(void)
 {
 	return min(READ_ONCE(kstack_pool_low), kstack_pool_target() - DSTACK_MAX_NEED);
 }
 
-/* So many frames are left to those of a higher level. */
-static unsigned int pool_floor(enum dynamic_stack_level level)
+/**
+ * kstack_pool_floor - how many pages are left to those of a higher level
+ * @level: the level of who wants some
+ *
+ * Return: the number of pages.
+ */
+unsigned int kstack_pool_floor(enum dynamic_stack_level level)
 {
 	return (DSTACK_LEVEL_ALL - level) * POOL_MIN / 2;
 }
 
+/* The thread itself is in refill.c. */
+struct kstack_collectd kstack_collectd;
+
+static void kstack_wake_fn(struct irq_work *work)
+{
+	WRITE_ONCE(kstack_collectd.asleep, false);
+	WRITE_ONCE(kstack_collectd.queued, true);
+	wake_up_process(kstack_collectd.task);
+}
+
+DEFINE_PER_CPU(struct irq_work, kstack_collectd_wake) = IRQ_WORK_INIT_HARD(kstack_wake_fn);
+
+/**
+ * kstack_poke_collector - there are pages to give back
+ *
+ * Context: any but NMI; a runqueue lock may be held.
+ */
+void kstack_poke_collector(void)
+{
+	unsigned long flags;
+
+	smp_mb();	/* the pages before the flag, see collectd_sleep() */
+	if (!READ_ONCE(kstack_collectd.asleep))
+		return;
+	local_irq_save(flags);
+	irq_work_queue(this_cpu_ptr(&kstack_collectd_wake));
+	local_irq_restore(flags);
+}
+
+/**
+ * kstack_wake_collector - ask the thread that may sleep to find memory
+ *
+ * Context: thread context.
+ */
+void kstack_wake_collector(void)
+{
+	WRITE_ONCE(kstack_collectd.requested, true);
+	/* There is none with dynamic_stack=off, and while parameters are parsed. */
+	if (kstack_collectd.task)
+		wake_up_process(kstack_collectd.task);
+}
+
+/**
+ * dynamic_stack_collector - the thread that collects, and may sleep for memory
+ *
+ * Return: the thread. Its stack is always whole.
+ */
+struct task_struct *dynamic_stack_collector(void)
+{
+	return kstack_collectd.task;
+}
+
+/**
+ * dynamic_stack_collecting - is kstack_collectd in the midst of a pass?
+ *
+ * Context: any.
+ * Return: true if a CPU that starves may have to wait for it.
+ */
+bool dynamic_stack_collecting(void)
+{
+	return READ_ONCE(kstack_collectd.busy);
+}
+
 /* Memory has failed in a pool. Keep the rest, and let the task wait for better. */
-static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **frame, unsigned int nr)
+static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **pages, unsigned int nr)
 {
 	unsigned int i, bad = 0;
 
+	lockdep_assert_held(&pool->lock);
 	for (i = 0; i < nr; i++)
-		bad += PageHWPoison(frame[i]);
+		bad += PageHWPoison(pages[i]);
 	if (likely(!bad))
 		return false;
 
 	while (nr--) {
-		if (PageHWPoison(frame[nr])) {
-			kstack_list_add(&kstack_poisoned, frame[nr]);
+		if (PageHWPoison(pages[nr])) {
+			kstack_list_add(&kstack_poisoned, pages[nr]);
 			/* It was counted, and is now once more. */
 			__count_vm_events(NR_KSTACK_POOL, -1L);
 		} else {
-			pool->frame[pool->nr] = frame[nr];
+			pool->pages[pool->nr] = pages[nr];
 			WRITE_ONCE(pool->nr, pool->nr + 1);
 		}
 	}
@@ -277,36 +319,36 @@ static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **frame, 
 }
 
 /**
- * kstack_frame_poisoned - give back a frame whose memory has failed
- * @page: the frame; nobody refers to it
+ * kstack_page_poisoned - give back a page whose memory has failed
+ * @page: the page; nobody refers to it
  *
  * Context: a runqueue lock may be held; interrupts off.
  */
-void kstack_frame_poisoned(struct page *page)
+void kstack_page_poisoned(struct page *page)
 {
 	kstack_list_add(&kstack_poisoned, page);
 	kstack_poke_collector();
 }
 
 /**
- * kstack_pool_take - take frames from this CPU's pool, all or nothing
- * @frame: where to put them
+ * kstack_pool_take - take pages from this CPU's pool, all or nothing
+ * @pages: where to put them
  * @nr: how many
- * @level: how many of the last frames may be used
+ * @level: how many of the last pages may be used
  *
  * Context: runqueue lock held, interrupts off.
  * Return: false if there are not enough; the CPU is marked as starved then.
  */
-bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_level level)
+bool kstack_pool_take(struct page **pages, unsigned int nr, enum dynamic_stack_level level)
 {
 	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
 	bool kick = false, taken = false, poisoned = false;
 
 	raw_spin_lock(&pool->lock);
-	if (pool->nr >= nr + pool_floor(level) && !kstack_empty()) {
+	if (pool->nr >= nr + kstack_pool_floor(level) && !kstack_empty()) {
 		WRITE_ONCE(pool->nr, pool->nr - nr);
-		memcpy(frame, pool->frame + pool->nr, nr * sizeof(*frame));
-		poisoned = kstack_pool_poisoned(pool, frame, nr);
+		memcpy(pages, pool->pages + pool->nr, nr * sizeof(*pages));
+		poisoned = kstack_pool_poisoned(pool, pages, nr);
 		taken = !poisoned;
 	}
 	if (!taken) {
@@ -330,12 +372,19 @@ bool kstack_pool_take(struct page **frame, unsigned int nr, enum dynamic_stack_l
 	return taken;
 }
 
-/* Enough for whom had to wait? Then a starved CPU can try again. */
-static bool kstack_pool_unstarve(struct kstack_pool *pool)
+/**
+ * kstack_pool_unstarve - are there enough pages for whom had to wait?
+ * @pool: the pool
+ *
+ * Context: the pool's lock is held; the caller reschedules the CPU when it has
+ * dropped it.
+ * Return: true if so: the CPU can try again, and is no longer marked as starved.
+ */
+bool kstack_pool_unstarve(struct kstack_pool *pool)
 {
 	lockdep_assert_held(&pool->lock);
 
-	if (!pool->starved || pool->nr < pool_floor(pool->level) + DSTACK_MAX_NEED ||
+	if (!pool->starved || pool->nr < kstack_pool_floor(pool->level) + DSTACK_MAX_NEED ||
 	    kstack_empty())
 		return false;
 	WRITE_ONCE(pool->starved, false);
@@ -343,13 +392,13 @@ static bool kstack_pool_unstarve(struct kstack_pool *pool)
 }
 
 /**
- * kstack_pool_put - give cleared frames to this CPU's pool
- * @frame: the frames
+ * kstack_pool_put - give cleared pages to this CPU's pool
+ * @pages: the pages
  * @nr: how many
  *
  * Context: a runqueue lock may be held, interrupts are off.
  */
-void kstack_pool_put(struct page **frame, unsigned int nr)
+void kstack_pool_put(struct page **pages, unsigned int nr)
 {
 	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
 	unsigned int high = READ_ONCE(kstack_pool_high), added = 0;
@@ -357,16 +406,16 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 
 	raw_spin_lock(&pool->lock);
 	while (nr--) {
-		if (unlikely(PageHWPoison(frame[nr]))) {
-			kstack_list_add(&kstack_poisoned, frame[nr]);
+		if (unlikely(PageHWPoison(pages[nr]))) {
+			kstack_list_add(&kstack_poisoned, pages[nr]);
 			poke = true;
 		} else if (pool->nr < high &&
-			   (pool->starved || page_to_nid(frame[nr]) == pool->node)) {
-			pool->frame[pool->nr] = frame[nr];
+			   (pool->starved || page_to_nid(pages[nr]) == pool->node)) {
+			pool->pages[pool->nr] = pages[nr];
 			WRITE_ONCE(pool->nr, pool->nr + 1);
 			added++;
 		} else {
-			kstack_overflow_add(frame[nr]);
+			kstack_overflow_add(pages[nr]);
 			poke = true;
 		}
 	}
@@ -381,12 +430,18 @@ void kstack_pool_put(struct page **frame, unsigned int nr)
 		kstack_poke_collector();
 }
 
-/*
- * Add frames to a pool from thread context. Returns how many were added; if the
- * pool is full or offline, the last ones were not.
+/**
+ * kstack_pool_add_some - add cleared pages to any CPU's pool
+ * @pool: the pool
+ * @pages: the pages
+ * @nr: how many
+ *
+ * Context: thread context.
+ * Return: how many were added; if the pool is full or offline, the last ones were
+ * not.
  */
-static unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **frame,
-					 unsigned int nr)
+unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **pages,
+				  unsigned int nr)
 {
 	unsigned int added = 0;
 	bool resched = false;
@@ -394,7 +449,7 @@ static unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page *
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	while (added < nr && pool->online && pool->nr < READ_ONCE(kstack_pool_high)) {
-		pool->frame[pool->nr] = frame[added++];
+		pool->pages[pool->nr] = pages[added++];
 		WRITE_ONCE(pool->nr, pool->nr + 1);
 	}
 	if (added) {
@@ -408,13 +463,14 @@ static unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page *
 	return added;
 }
 
-static bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
+/* One, see kstack_pool_add_some(). */
+bool kstack_pool_add(struct kstack_pool *pool, struct page *page)
 {
 	return kstack_pool_add_some(pool, &page, 1);
 }
 
 /**
- * kstack_pool_below - could this CPU's pool do with a whole stack's frames?
+ * kstack_pool_below - could this CPU's pool do with a whole stack's pages?
  * @mark: below which mark
  *
  * Context: interrupts off.
@@ -439,20 +495,27 @@ static struct page *__kstack_pool_del(struct kstack_pool *pool, unsigned int kee
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	if (pool->nr > keep) {
 		WRITE_ONCE(pool->nr, pool->nr - 1);
-		page = pool->frame[pool->nr];
+		page = pool->pages[pool->nr];
 		__count_vm_events(NR_KSTACK_POOL, -1L);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return page;
 }
 
-/* Take one frame from a pool down to @keep, from thread context. */
-static struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
+/**
+ * kstack_pool_del - take one page from any CPU's pool
+ * @pool: the pool
+ * @keep: so many have to stay
+ *
+ * Context: thread context.
+ * Return: the page, %NULL if there are no more than @keep.
+ */
+struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
 {
 	struct page *page;
 
 	while ((page = __kstack_pool_del(pool, keep)) && unlikely(PageHWPoison(page)))
-		kstack_frame_free(page);
+		kstack_page_free(page);
 	return page;
 }
 
@@ -491,230 +554,6 @@ static void kstack_kick(struct irq_work *work)
 		kstackd_wake(pool);
 }
 
-/*
- * Of this node, from the page allocator: one frame for the caller, and some of
- * what the pool lacks, since most of an allocation's work is done once for all.
- * The allocator would clear them with a lock held, so that is done here.
- */
-static struct page *kstack_alloc_some(struct kstack_pool *pool)
-{
-	const gfp_t gfp = GFP_NOWAIT | __GFP_THISNODE | __GFP_NOWARN;
-	unsigned int have = READ_ONCE(pool->nr), target = kstack_pool_target(), nr, i;
-	struct page *frame[FILL_BATCH] = { };
-
-	nr = have < target ? min(target - have, FILL_BATCH) : 1;
-	nr = alloc_pages_bulk_array_node(gfp, pool->node, nr, frame);
-	if (!nr)
-		return NULL;
-	for (i = 0; i < nr; i++) {
-		if (!want_init_on_alloc(gfp))
-			clear_highpage(frame[i]);
-		set_page_private(frame[i], 0);
-	}
-	mod_node_page_state(page_pgdat(frame[0]), NR_KERNEL_STACK_KB,
-			    nr * (long)(PAGE_SIZE / 1024));
-
-	for (i = 1 + kstack_pool_add_some(pool, frame + 1, nr - 1); i < nr; i++)
-		kstack_overflow_add(frame[i]);
-	return frame[0];
-}
-
-/* A frame from anywhere that costs nobody anything. */
-static struct page *kstack_find_frame(struct kstack_pool *pool)
-{
-	struct page *page;
-	int node, cpu;
-
-	page = kstack_list_del(&kstack_overflow[pool->node]);
-	if (page)
-		return page;
-
-	if (!kstack_should_fail()) {
-		page = kstack_alloc_some(pool);
-		if (page)
-			return page;
-		page = kstack_frame_alloc(pool->node, GFP_NOWAIT);
-		if (page)
-			return page;
-	}
-
-	for_each_node_state(node, N_MEMORY) {
-		page = kstack_list_del(&kstack_overflow[node]);
-		if (page)
-			return page;
-	}
-	for_each_online_cpu(cpu) {
-		struct kstack_pool *other = per_cpu_ptr(&kstack_pool, cpu);
-
-		if (other == pool)
-			continue;
-		page = kstack_pool_del(other, READ_ONCE(kstack_pool_low));
-		if (page)
-			return page;
-	}
-	return NULL;
-}
-
-/* How often kstackd waits for another thread's collection, see below. */
-#define POOL_MAX_BUSY		20
-
-/*
- * Many tasks that reclaim does not depend on may want frames, and keep them for
- * long. They get half of the reserve, which the collector fills up again, those
- * that are killed get three quarters, and none of them anything of what the page
- * allocator keeps for those who free memory.
- */
-static struct page *kstack_last_resort(int node, enum dynamic_stack_level level)
-{
-	unsigned long floor = (DSTACK_LEVEL_ALL - level) * kstack_reserve_target / 4;
-	struct page *page;
-
-	if (READ_ONCE(kstack_reserve.nr) > floor) {
-		page = kstack_list_del(&kstack_reserve);
-		if (page) {
-			/* To fill it up again. */
-			kstack_wake_collector();
-			return page;
-		}
-	}
-	if (level != DSTACK_LEVEL_ALL || kstack_should_fail())
-		return NULL;
-	return kstack_frame_alloc(node, GFP_NOWAIT | __GFP_MEMALLOC);
-}
-
-/* A frame for a CPU that can't run what it should: nothing is too dear. */
-static struct page *kstack_find_frame_hard(struct kstack_pool *pool)
-{
-	unsigned int nr = READ_ONCE(pool->nr);
-	enum dynamic_stack_level level;
-	struct page *page;
-	long taken;
-	int cpu;
-
-	/* Whom the next frame is for. */
-	level = nr < pool_floor(DSTACK_LEVEL_LAST) ? DSTACK_LEVEL_ALL :
-		nr < pool_floor(DSTACK_LEVEL_NONE) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
-
-	for_each_online_cpu(cpu) {
-		struct kstack_pool *other = per_cpu_ptr(&kstack_pool, cpu);
-
-		if (other == pool)
-			continue;
-		page = kstack_pool_del(other, POOL_MIN + DSTACK_MAX_NEED);
-		if (page)
-			return page;
-	}
-
-	/* Sends IPIs, but allocates nothing and waits for no task. */
-	taken = kstack_collect(KSTACK_COLLECT_STARVED);
-	if (taken > 0) {
-		pool->busy = 0;
-		page = kstack_find_frame(pool);
-		if (page)
-			return page;
-	}
-	/*
-	 * Another thread is at it, for all, or was until a moment ago. As long as
-	 * there are frames for those that reclaim waits for, come back instead of
-	 * using up the memory that it depends on; but that thread may be slow, and
-	 * is waited for once, not for each frame. There is no need to wait if there
-	 * was nothing to collect.
-	 */
-	if (!taken)
-		pool->busy = POOL_MAX_BUSY;
-	if (taken < 0 && level == DSTACK_LEVEL_NONE && pool->busy < POOL_MAX_BUSY) {
-		pool->busy++;
-		return NULL;
-	}
-
-	return kstack_last_resort(pool->node, level);
-}
-
-/*
- * Fill a pool without sleeping: what this thread would wait for might in turn
- * wait for a stack. Return false if there were not enough frames.
- */
-static bool kstack_pool_fill(struct kstack_pool *pool)
-{
-	unsigned int before = READ_ONCE(pool->nr);
-	bool starved = READ_ONCE(pool->starved);
-	bool filled = true;
-
-	if (kstack_empty())
-		return false;
-	for (;;) {
-		struct page *page;
-
-		if (READ_ONCE(pool->nr) >= kstack_pool_target())
-			break;
-		page = kstack_find_frame(pool);
-		if (!page && READ_ONCE(pool->nr) < POOL_MIN + DSTACK_MAX_NEED)
-			page = kstack_find_frame_hard(pool);
-		if (!page) {
-			/* Let the other thread wait for memory. */
-			if (READ_ONCE(pool->nr) < READ_ONCE(kstack_pool_low))
-				kstack_wake_collector();
-			filled = false;
-			break;
-		}
-		if (!kstack_pool_add(pool, page)) {
-			kstack_overflow_add(page);
-			break;
-		}
-	}
-	trace_dynamic_stack_refill(pool->cpu, before, READ_ONCE(pool->nr), starved);
-	return filled;
-}
-
-static int kstackd(void *arg)
-{
-	struct kstack_pool *pool = arg;
-
-	sched_set_fifo(current);
-
-	for (;;) {
-		bool filled, again, resched;
-
-		set_current_state(TASK_IDLE);
-		if (kthread_should_stop() || kthread_should_park()) {
-			__set_current_state(TASK_RUNNING);
-			if (kthread_should_stop())
-				return 0;
-			kthread_parkme();
-			continue;
-		}
-		if (!READ_ONCE(pool->kicked)) {
-			schedule();
-			continue;
-		}
-		__set_current_state(TASK_RUNNING);
-
-		filled = kstack_pool_fill(pool);
-
-		raw_spin_lock_irq(&pool->lock);
-		resched = kstack_pool_unstarve(pool);
-		/* Whoever came in the meantime did not kick again. */
-		again = pool->starved || pool->nr < kstack_pool_mark();
-		WRITE_ONCE(pool->kicked, again);
-		WRITE_ONCE(pool->backoff, again && !filled);
-		/* Each switch may cross the low mark: don't come back for each. */
-		pool->retry = jiffies + !filled;
-		raw_spin_unlock_irq(&pool->lock);
-		if (resched)
-			dynamic_stack_resched(pool->cpu);
-
-		/* Nothing to be had now. Don't spin at real-time priority. */
-		if (again && !filled) {
-			set_current_state(TASK_IDLE);
-			hrtimer_start(&pool->timer, ms_to_ktime(1),
-				      HRTIMER_MODE_REL_PINNED_HARD);
-			schedule();
-			hrtimer_cancel(&pool->timer);
-			WRITE_ONCE(pool->backoff, false);
-		}
-	}
-}
-
 /**
  * dynamic_stack_refiller - the thread that fills a CPU's pool
  * @cpu: the CPU, online
@@ -732,7 +571,7 @@ struct task_struct *dynamic_stack_refiller(int cpu)
  *
  * Context: any.
  * Return: true from the moment that a task was put off until
- * the pool has enough frames again.
+ * the pool has enough pages again.
  */
 bool dynamic_stack_cpu_starved(int cpu)
 {
@@ -770,45 +609,44 @@ bool kstack_any_starved(void)
 }
 
 /**
- * kstack_frame_recycle - give a frame to whoever needs it most
- * @page: the frame; it is cleared
+ * kstack_page_recycle - give a page to whoever needs it most
+ * @page: the page; it is cleared
  *
  * kstack_poke_collector() when all are given: the collector may have gone to
  * sleep meanwhile.
  *
  * Context: process context, interrupts on.
  */
-void kstack_frame_recycle(struct page *page)
+void kstack_page_recycle(struct page *page)
 {
 	if (unlikely(PageHWPoison(page))) {
-		kstack_frame_free(page);
+		kstack_page_free(page);
 		return;
 	}
-	if (!dstack_planted(NO_ZERO))
-		clear_highpage(page);
+	clear_highpage(page);
 	if (!kstack_give_starved(page))
 		kstack_overflow_add(page);
 }
 
 /**
- * kstack_frame_retire - a frame of a dead stack goes
- * @page: the frame; need not be cleared
+ * kstack_page_retire - a page of a dead stack goes
+ * @page: the page; need not be cleared
  *
  * To a CPU that starves: what it can't run may be what is to be killed next.
  *
  * Context: process context, interrupts on.
  */
-void kstack_frame_retire(struct page *page)
+void kstack_page_retire(struct page *page)
 {
 	if (unlikely(kstack_any_starved()) && !PageHWPoison(page)) {
 		clear_highpage(page);
 		if (kstack_give_starved(page))
 			return;
 	}
-	kstack_frame_free(page);
+	kstack_page_free(page);
 }
 
-/* Number of frames on the overflow lists. */
+/* Number of pages on the overflow lists. */
 unsigned long kstack_overflow_nr(void)
 {
 	unsigned long nr = 0;
@@ -819,7 +657,7 @@ unsigned long kstack_overflow_nr(void)
 	return nr;
 }
 
-/* Is there a node that has more than @nr frames on its overflow list? */
+/* Is there a node that has more than @nr pages on its overflow list? */
 bool kstack_overflow_above(unsigned long nr)
 {
 	int node;
@@ -832,11 +670,11 @@ bool kstack_overflow_above(unsigned long nr)
 }
 
 /**
- * kstack_overflow_trim - give overflown frames back to the page allocator
+ * kstack_overflow_trim - give overflown pages back to the page allocator
  * @keep: how many to keep on each node
  *
  * Context: process context.
- * Return: number of frames given back.
+ * Return: number of pages given back.
  */
 unsigned long kstack_overflow_trim(unsigned long keep)
 {
@@ -849,7 +687,7 @@ unsigned long kstack_overflow_trim(unsigned long keep)
 
 			if (!page)
 				break;
-			kstack_frame_free(page);
+			kstack_page_free(page);
 			freed++;
 		}
 	}
@@ -857,10 +695,10 @@ unsigned long kstack_overflow_trim(unsigned long keep)
 }
 
 /**
- * kstack_overflow_age - give back overflown frames that nobody needed
+ * kstack_overflow_age - give back overflown pages that nobody needed
  * @keep: how many to keep on each node
  *
- * A frame that goes back to the page allocator is cleared again when it returns,
+ * A page that goes back to the page allocator is cleared again when it returns,
  * which costs more than all else that happens to it. So those stay that were
  * taken, and put back, since the last call.
  *
@@ -881,7 +719,7 @@ void kstack_overflow_age(unsigned long keep)
 		raw_spin_unlock_irqrestore(&list->lock, flags);
 
 		while (nr-- && (page = kstack_list_del(list)))
-			kstack_frame_free(page);
+			kstack_page_free(page);
 	}
 }
 
@@ -891,8 +729,13 @@ bool kstack_reserve_low(void)
 	return READ_ONCE(kstack_reserve.nr) < kstack_reserve_target;
 }
 
-/* A CPU whose pool has less than @nr frames. */
-static struct kstack_pool *kstack_pool_short(unsigned int nr)
+/**
+ * kstack_pool_short - find a CPU whose pool has too little
+ * @nr: less than so many pages
+ *
+ * Return: its pool, %NULL if there is none.
+ */
+struct kstack_pool *kstack_pool_short(unsigned int nr)
 {
 	int cpu;
 
@@ -906,220 +749,43 @@ static struct kstack_pool *kstack_pool_short(unsigned int nr)
 }
 
 /**
- * kstack_refill_sleeping - get what kstackd could not get without sleeping
+ * kstack_pool_set_online - may the pool be filled?
+ * @pool: the pool
+ * @online: true if so
  *
- * Not by an OOM kill, as long as something may be freed without: what was killed
- * may be about to end. After a second in which there was nothing at all, and while a
- * CPU starves, there may be nobody else left who could ask for one.
- *
- * Context: kstack_collectd, which nothing waits for; enters reclaim, may OOM-kill.
- * Return: false if the page allocator gave up.
+ * Context: thread context.
  */
-bool kstack_refill_sleeping(void)
-{
-	static unsigned long failing;
-	struct kstack_pool *pool;
-	struct page *page;
-
-	/* Those in need first, then the reserve, then some more for each. */
-	while ((pool = kstack_pool_short(READ_ONCE(kstack_pool_low))) ||
-	       kstack_reserve_low() ||
-	       (pool = kstack_pool_short(kstack_pool_target()))) {
-		int node = pool ? pool->node : numa_node_id();
-
-		gfp_t gfp = GFP_KERNEL;
-
-		if (!failing || !time_after(jiffies, failing + HZ) || !kstack_any_starved())
-			gfp |= __GFP_RETRY_MAYFAIL;
-		page = kstack_should_fail() ? NULL : kstack_frame_alloc(node, gfp);
-		if (!page) {
-			failing = failing ?: jiffies ?: 1;
-			return false;
-		}
-		failing = 0;
-		if (!pool)
-			kstack_list_add(&kstack_reserve, page);
-		else if (!kstack_pool_add(pool, page))
-			kstack_overflow_add(page);
-	}
-	failing = 0;
-	return true;
-}
-
-static void kstack_pool_set_online(struct kstack_pool *pool, bool online)
+void kstack_pool_set_online(struct kstack_pool *pool, bool online)
 {
 	raw_spin_lock_irq(&pool->lock);
 	WRITE_ONCE(pool->online, online);
 	raw_spin_unlock_irq(&pool->lock);
 }
 
-static void kstack_pool_drain(struct kstack_pool *pool)
+/**
+ * kstack_pool_drain - give all of a pool's pages back to the page allocator
+ * @pool: the pool, offline
+ *
+ * Context: process context.
+ */
+void kstack_pool_drain(struct kstack_pool *pool)
 {
 	struct page *page;
 
 	while ((page = kstack_pool_del(pool, 0)))
-		kstack_frame_free(page);
+		kstack_page_free(page);
 }
 
-/*
- * Before a CPU comes up: it gets a pool that can serve it, or doesn't come up.
+/**
+ * kstack_pool_init - make empty pools, and fill the reserve
+ *
+ * Context: early initcall, once.
+ * Return: 0 or -ENOMEM.
  */
-static int kstack_cpu_prepare(unsigned int cpu)
-{
-	struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
-	struct task_struct *tsk;
-	int err = -ENOMEM;
-
-	pool->cpu = cpu;
-	pool->node = cpu_to_mem(cpu);
-	kstack_pool_set_online(pool, true);
-	/* Kept over suspend, see kstack_cpu_dead(). */
-	if (pool->kstackd)
-		return 0;
-	while (READ_ONCE(pool->nr) < READ_ONCE(kstack_pool_low)) {
-		struct page *page = NULL;
-
-		if (!kstack_should_fail())
-			page = kstack_frame_alloc(pool->node, GFP_KERNEL);
-		if (!page)
-			goto drain;
-		if (!kstack_pool_add(pool, page)) {
-			kstack_frame_free(page);
-			break;
-		}
-	}
-
-	tsk = kthread_create_on_cpu(kstackd, pool, cpu, "kstackd/%u");
-	if (IS_ERR(tsk)) {
-		err = PTR_ERR(tsk);
-		goto drain;
-	}
-	kthread_set_per_cpu(tsk, cpu);
-	err = dynamic_stack_keep(tsk) ?: kstack_fault_prepare(cpu);
-	if (err) {
-		kthread_stop(tsk);
-		goto drain;
-	}
-	/* Until the CPU is up. */
-	kthread_park(tsk);
-	pool->kstackd = tsk;
-	return 0;
-
-drain:
-	pr_warn("no stack frames for CPU %u, it stays offline\n", cpu);
-	kstack_pool_set_online(pool, false);
-	kstack_pool_drain(pool);
-	kstack_fault_drain(cpu);
-	return err;
-}
-
-static int kstack_cpu_dead(unsigned int cpu)
-{
-	struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
-
-	kstack_pool_set_online(pool, false);
-	WRITE_ONCE(pool->starved, false);
-	WRITE_ONCE(pool->kicked, false);
-	/*
-	 * At resume nobody can be killed for memory, and a CPU that does not come
-	 * back is lost. It has what it needs to come online, kstackd foremost; if
-	 * its pool has less than it should, that is filled then.
-	 */
-	if (cpuhp_tasks_frozen)
-		return 0;
-	kthread_stop(pool->kstackd);
-	pool->kstackd = NULL;
-	kstack_pool_drain(pool);
-	kstack_fault_drain(cpu);
-	return 0;
-}
-
-/*
- * The first that runs on a CPU that comes up, and the last on one that goes
- * down, after the scheduler has moved everyone else away: until then a task
- * may need frames to get off the CPU. That is too late for an smpboot thread.
- */
-static int kstack_cpu_online(unsigned int cpu)
-{
-	struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
-	int err = dstack_proof_online(cpu);
-
-	if (err)
-		return err;
-	raw_spin_lock_irq(&pool->lock);
-	WRITE_ONCE(pool->kicked, pool->nr < kstack_pool_mark());
-	raw_spin_unlock_irq(&pool->lock);
-	kthread_unpark(pool->kstackd);
-	return 0;
-}
-
-static int kstack_cpu_offline(unsigned int cpu)
-{
-	kthread_park(per_cpu(kstack_pool, cpu).kstackd);
-	return 0;
-}
-
-#ifdef CONFIG_SYSCTL
-static DEFINE_MUTEX(kstack_marks_mutex);
-
-/* What pools have too much overflows, and ages. */
-static void kstack_pool_trim(void)
-{
-	struct page *page;
-	int cpu;
-
-	for_each_online_cpu(cpu) {
-		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
-
-		while ((page = kstack_pool_del(pool, READ_ONCE(kstack_pool_high))))
-			kstack_overflow_add(page);
-	}
-	kstack_poke_collector();
-}
-
-/* One at a time: each mark is the limit of the other. */
-static int kstack_marks_handler(const struct ctl_table *table, int write,
-				void *buffer, size_t *lenp, loff_t *ppos)
-{
-	int err;
-
-	mutex_lock(&kstack_marks_mutex);
-	err = proc_douintvec_minmax(table, write, buffer, lenp, ppos);
-	if (!err && write)
-		kstack_pool_trim();
-	mutex_unlock(&kstack_marks_mutex);
-	return err;
-}
-
-static const unsigned int pool_low_min = 3 * DSTACK_MAX_NEED;
-static const unsigned int pool_high_max = POOL_CAPACITY;
-
-static struct ctl_table kstack_pool_sysctls[] = {
-	{
-		.procname	= "dynamic_stack_pool_low",
-		.data		= &kstack_pool_low,
-		.maxlen		= sizeof(kstack_pool_low),
-		.mode		= 0644,
-		.proc_handler	= kstack_marks_handler,
-		.extra1		= (void *)&pool_low_min,
-		.extra2		= &kstack_pool_high,
-	},
-	{
-		.procname	= "dynamic_stack_pool_high",
-		.data		= &kstack_pool_high,
-		.maxlen		= sizeof(kstack_pool_high),
-		.mode		= 0644,
-		.proc_handler	= kstack_marks_handler,
-		.extra1		= &kstack_pool_low,
-		.extra2		= (void *)&pool_high_max,
-	},
-};
-#endif
-
 int __init kstack_pool_init(void)
 {
 	unsigned int cpu;
-	int node, err;
+	int node;
 
 	kstack_overflow = kcalloc(nr_node_ids, sizeof(*kstack_overflow), GFP_KERNEL);
 	if (!kstack_overflow)
@@ -1140,22 +806,13 @@ int __init kstack_pool_init(void)
 
 	kstack_reserve_target = 2 * DSTACK_MAX_NEED * num_possible_cpus();
 	while (kstack_reserve_low()) {
-		struct page *page = kstack_frame_alloc(numa_node_id(), GFP_KERNEL);
+		struct page *page = kstack_page_alloc(numa_node_id(), GFP_KERNEL);
 
 		if (!page)
 			return -ENOMEM;
 		kstack_list_add(&kstack_reserve, page);
 	}
-
-#ifdef CONFIG_SYSCTL
-	register_sysctl_init("vm", kstack_pool_sysctls);
-#endif
-	err = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "mm/dynamic_stack:prepare",
-				kstack_cpu_prepare, kstack_cpu_dead);
-	if (err < 0)
-		return err;
-	return cpuhp_setup_state(CPUHP_AP_DYNAMIC_STACK, "mm/dynamic_stack:online",
-				 kstack_cpu_online, kstack_cpu_offline);
+	return 0;
 }
 
 #ifdef CONFIG_DEBUG_FS
@@ -1175,7 +832,6 @@ void kstack_pool_show(struct seq_file *m)
 			   READ_ONCE(kstack_overflow[node].nr));
 	seq_printf(m, "reserve: %lu of %lu\n", READ_ONCE(kstack_reserve.nr),
 		   kstack_reserve_target);
-	kstack_fault_show(m);
 }
 #endif
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of the frame pools. Included by pool.c.
+ * KUnit tests of the page pools. Included by pool.c.
  *
  * Each runs while the machine stands still, on this CPU's pool: what is in it
  * is set aside before and is there again afterwards.
@@ -9,7 +9,7 @@
 
 #include "kunit_test.h"
 
-#define TEST_FRAMES	40
+#define TEST_PAGES	40
 #define TEST_ENOUGH	(POOL_MIN + DSTACK_MAX_NEED)
 #define TEST_LOW	(TEST_ENOUGH + 1)
 #define TEST_HIGH	(TEST_ENOUGH + 7)
@@ -19,12 +19,12 @@ struct pool_ctx {
 	void			(*fn)(struct pool_ctx *ctx);
 	struct kstack_pool	*pool;
 	struct kstack_pool	saved;
-	struct page		*frame[TEST_FRAMES];
-	unsigned int		nr;		/* frames that are left */
+	struct page		*pages[TEST_PAGES];
+	unsigned int		nr;		/* pages that are left */
 	long			gauge;		/* NR_KSTACK_POOL with an empty pool */
 };
 
-/* Leave the pool empty. The frames are still in ctx->frame. */
+/* Leave the pool empty. The pages are still in ctx->pages. */
 static void pool_empty(struct pool_ctx *ctx)
 {
 	while (kstack_pool_del(ctx->pool, 0))
@@ -48,7 +48,7 @@ static int pool_run(void *data)
 	ctx->saved.online = pool->online;
 	ctx->saved.retry = pool->retry;
 	ctx->saved.node = pool->node;
-	memcpy(ctx->saved.frame, pool->frame, sizeof(pool->frame));
+	memcpy(ctx->saved.pages, pool->pages, sizeof(pool->pages));
 
 	pool->nr = 0;
 	pool->starved = false;
@@ -71,17 +71,17 @@ static int pool_run(void *data)
 	pool->online = ctx->saved.online;
 	pool->retry = ctx->saved.retry;
 	pool->node = ctx->saved.node;
-	memcpy(pool->frame, ctx->saved.frame, sizeof(pool->frame));
+	memcpy(pool->pages, ctx->saved.pages, sizeof(pool->pages));
 	return 0;
 }
 
-static void pool_frames_free(void *data)
+static void pool_pages_free(void *data)
 {
 	struct pool_ctx *ctx = data;
 
 	/* After a failure they may be anywhere: leak them. */
 	while (ctx->nr && !ctx->iso.what)
-		kstack_frame_free(ctx->frame[--ctx->nr]);
+		kstack_page_free(ctx->pages[--ctx->nr]);
 }
 
 static void pool_test(struct kunit *test, void (*fn)(struct pool_ctx *ctx))
@@ -89,14 +89,14 @@ static void pool_test(struct kunit *test, void (*fn)(struct pool_ctx *ctx))
 	struct pool_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, ctx);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, pool_frames_free, ctx), 0);
-	while (ctx->nr < TEST_FRAMES) {
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, pool_pages_free, ctx), 0);
+	while (ctx->nr < TEST_PAGES) {
 		/* stop_machine() runs it on the first CPU. */
-		struct page *page = kstack_frame_alloc(cpu_to_mem(cpumask_first(cpu_online_mask)),
+		struct page *page = kstack_page_alloc(cpu_to_mem(cpumask_first(cpu_online_mask)),
 						       GFP_KERNEL);
 
 		KUNIT_ASSERT_NOT_NULL(test, page);
-		ctx->frame[ctx->nr++] = page;
+		ctx->pages[ctx->nr++] = page;
 	}
 	ctx->fn = fn;
 	dstack_isolated(test, pool_run, ctx);
@@ -112,7 +112,7 @@ static void take_one(struct pool_ctx *ctx, unsigned int have, unsigned int nr,
 	struct kstack_pool *pool = ctx->pool;
 	struct dstack_iso *iso = &ctx->iso;
 
-	kstack_pool_put(ctx->frame, have);
+	kstack_pool_put(ctx->pages, have);
 	ISO_EQ(iso, pool->nr, have);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + have);
 
@@ -122,7 +122,7 @@ static void take_one(struct pool_ctx *ctx, unsigned int have, unsigned int nr,
 	ISO_EQ(iso, dynamic_stack_cpu_starved(pool->cpu), !enough);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + left);
 	for (i = 0; i < DSTACK_PAGES; i++)
-		ISO_TRUE(iso, got[i] == (enough && i < nr ? pool->frame[left + i] : NULL));
+		ISO_TRUE(iso, got[i] == (enough && i < nr ? pool->pages[left + i] : NULL));
 	pool_empty(ctx);
 }
 
@@ -153,7 +153,7 @@ static void kick(struct pool_ctx *ctx)
 
 	pool->retry = jiffies;
 	pool->kicked = false;
-	kstack_pool_put(ctx->frame, TEST_LOW + 1);
+	kstack_pool_put(ctx->pages, TEST_LOW + 1);
 	ISO_TRUE(iso, kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
 	ISO_TRUE(iso, !pool->kicked);
 	ISO_TRUE(iso, kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
@@ -184,7 +184,7 @@ static void unstarve(struct pool_ctx *ctx)
 	ISO_TRUE(iso, !kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
 	for (i = 0; i < TEST_ENOUGH; i++) {
 		ISO_TRUE(iso, pool->starved);
-		ISO_TRUE(iso, kstack_pool_add(pool, ctx->frame[i]));
+		ISO_TRUE(iso, kstack_pool_add(pool, ctx->pages[i]));
 		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + i + 1);
 	}
 	ISO_TRUE(iso, !pool->starved);
@@ -195,23 +195,23 @@ static void unstarve(struct pool_ctx *ctx)
 	ISO_TRUE(iso, !kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
 	for (i = 0; i < DSTACK_MAX_NEED; i++) {
 		ISO_TRUE(iso, pool->starved);
-		ISO_TRUE(iso, kstack_pool_add(pool, ctx->frame[i]));
+		ISO_TRUE(iso, kstack_pool_add(pool, ctx->pages[i]));
 	}
 	ISO_TRUE(iso, !pool->starved);
 	pool_empty(ctx);
 
 	/* From a switch; the irq_work comes later. */
 	ISO_TRUE(iso, !kstack_pool_take(got, 1, DSTACK_LEVEL_NONE));
-	kstack_pool_put(ctx->frame, TEST_ENOUGH - 1);
+	kstack_pool_put(ctx->pages, TEST_ENOUGH - 1);
 	kstack_kick(&pool->kick);
 	ISO_TRUE(iso, pool->starved);
-	kstack_pool_put(ctx->frame + TEST_ENOUGH - 1, 1);
+	kstack_pool_put(ctx->pages + TEST_ENOUGH - 1, 1);
 	ISO_TRUE(iso, pool->starved);
 	kstack_kick(&pool->kick);
 	ISO_TRUE(iso, !pool->starved);
 	/* Still below the low mark. */
 	ISO_TRUE(iso, pool->kicked);
-	kstack_pool_put(ctx->frame + TEST_ENOUGH, 1);
+	kstack_pool_put(ctx->pages + TEST_ENOUGH, 1);
 	kstack_kick(&pool->kick);
 	ISO_TRUE(iso, !pool->kicked);
 }
@@ -221,10 +221,10 @@ static void pool_unstarve(struct kunit *test)
 	pool_test(test, unstarve);
 }
 
-/* The last @nr of the test's frames have overflown: get them back. */
+/* The last @nr of the test's pages have overflown: get them back. */
 static void take_overflown(struct pool_ctx *ctx, unsigned long before, unsigned int nr)
 {
-	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->frame[0])];
+	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->pages[0])];
 	struct dstack_iso *iso = &ctx->iso;
 	unsigned int i;
 
@@ -233,28 +233,28 @@ static void take_overflown(struct pool_ctx *ctx, unsigned long before, unsigned 
 		struct page *page = kstack_list_del(list);
 		bool mine = false;
 
-		for (i = 0; i < TEST_FRAMES; i++)
-			mine |= page == ctx->frame[i];
+		for (i = 0; i < TEST_PAGES; i++)
+			mine |= page == ctx->pages[i];
 		ISO_TRUE(iso, mine);
 	}
 }
 
 static void high(struct pool_ctx *ctx)
 {
-	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->frame[0])];
+	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->pages[0])];
 	struct kstack_pool *pool = ctx->pool;
 	struct dstack_iso *iso = &ctx->iso;
 	unsigned long before = list->nr;
 
-	kstack_pool_put(ctx->frame, TEST_HIGH - 1);
+	kstack_pool_put(ctx->pages, TEST_HIGH - 1);
 	ISO_EQ(iso, pool->nr, TEST_HIGH - 1);
 	ISO_EQ(iso, list->nr, before);
-	kstack_pool_put(ctx->frame + TEST_HIGH - 1, DSTACK_MAX_NEED);
+	kstack_pool_put(ctx->pages + TEST_HIGH - 1, DSTACK_MAX_NEED);
 	ISO_EQ(iso, pool->nr, TEST_HIGH);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + TEST_HIGH + DSTACK_MAX_NEED - 1);
 	take_overflown(ctx, before, DSTACK_MAX_NEED - 1);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + TEST_HIGH);
-	ISO_TRUE(iso, !kstack_pool_add(pool, ctx->frame[TEST_FRAMES - 1]));
+	ISO_TRUE(iso, !kstack_pool_add(pool, ctx->pages[TEST_PAGES - 1]));
 	ISO_EQ(iso, pool->nr, TEST_HIGH);
 }
 
@@ -265,12 +265,12 @@ static void pool_high(struct kunit *test)
 
 static void foreign(struct pool_ctx *ctx)
 {
-	unsigned long before = kstack_overflow[page_to_nid(ctx->frame[0])].nr;
+	unsigned long before = kstack_overflow[page_to_nid(ctx->pages[0])].nr;
 	struct kstack_pool *pool = ctx->pool;
 	struct dstack_iso *iso = &ctx->iso;
 
-	pool->node = page_to_nid(ctx->frame[0]) + 1;
-	kstack_pool_put(ctx->frame, DSTACK_MAX_NEED);
+	pool->node = page_to_nid(ctx->pages[0]) + 1;
+	kstack_pool_put(ctx->pages, DSTACK_MAX_NEED);
 	ISO_EQ(iso, pool->nr, 0);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + DSTACK_MAX_NEED);
 	take_overflown(ctx, before, DSTACK_MAX_NEED);
@@ -283,18 +283,18 @@ static void pool_foreign(struct kunit *test)
 
 static void drain(struct pool_ctx *ctx)
 {
-	long frames = dstack_test_frames();
+	long pages = dstack_test_pages();
 	struct kstack_pool *pool = ctx->pool;
 	struct dstack_iso *iso = &ctx->iso;
 
 	ctx->nr -= DSTACK_MAX_NEED;
-	kstack_pool_put(ctx->frame + ctx->nr, DSTACK_MAX_NEED);
+	kstack_pool_put(ctx->pages + ctx->nr, DSTACK_MAX_NEED);
 	pool->online = false;
-	ISO_TRUE(iso, !kstack_pool_add(pool, ctx->frame[0]));
+	ISO_TRUE(iso, !kstack_pool_add(pool, ctx->pages[0]));
 	kstack_pool_drain(pool);
 	ISO_EQ(iso, pool->nr, 0);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge);
-	ISO_EQ(iso, dstack_test_frames(), frames - DSTACK_MAX_NEED);
+	ISO_EQ(iso, dstack_test_pages(), pages - DSTACK_MAX_NEED);
 }
 
 static void pool_drain(struct kunit *test)
@@ -305,17 +305,17 @@ static void pool_drain(struct kunit *test)
 /* Starved pools first, the rest overflows. */
 static void recycle(struct pool_ctx *ctx)
 {
-	unsigned long before = kstack_overflow[page_to_nid(ctx->frame[0])].nr;
+	unsigned long before = kstack_overflow[page_to_nid(ctx->pages[0])].nr;
 	struct kstack_pool *pool = ctx->pool;
 	struct dstack_iso *iso = &ctx->iso;
 	unsigned int i;
 
-	memset(page_address(ctx->frame[0]), 1, PAGE_SIZE);
+	memset(page_address(ctx->pages[0]), 1, PAGE_SIZE);
 	pool->starved = true;
 	pool->level = DSTACK_LEVEL_NONE;
 	for (i = 0; i < TEST_ENOUGH + 2; i++)
-		kstack_frame_recycle(ctx->frame[i]);
-	ISO_TRUE(iso, !memchr_inv(page_address(ctx->frame[0]), 0, PAGE_SIZE));
+		kstack_page_recycle(ctx->pages[i]);
+	ISO_TRUE(iso, !memchr_inv(page_address(ctx->pages[0]), 0, PAGE_SIZE));
 	ISO_EQ(iso, pool->nr, TEST_ENOUGH);
 	ISO_TRUE(iso, !pool->starved);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + TEST_ENOUGH + 2);
@@ -329,23 +329,23 @@ static void pool_recycle(struct kunit *test)
 
 static void trim(struct pool_ctx *ctx)
 {
-	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->frame[0])];
+	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->pages[0])];
 	unsigned long before = list->nr, others = kstack_overflow_nr() - before;
-	long frames = dstack_test_frames(), pool = dstack_vm_event(NR_KSTACK_POOL);
+	long pages = dstack_test_pages(), pool = dstack_vm_event(NR_KSTACK_POOL);
 	struct dstack_iso *iso = &ctx->iso;
 	unsigned long freed;
 
 	ctx->nr -= 4;
-	kstack_overflow_add(ctx->frame[ctx->nr]);
-	kstack_overflow_add(ctx->frame[ctx->nr + 1]);
-	kstack_overflow_add(ctx->frame[ctx->nr + 2]);
-	kstack_overflow_add(ctx->frame[ctx->nr + 3]);
+	kstack_overflow_add(ctx->pages[ctx->nr]);
+	kstack_overflow_add(ctx->pages[ctx->nr + 1]);
+	kstack_overflow_add(ctx->pages[ctx->nr + 2]);
+	kstack_overflow_add(ctx->pages[ctx->nr + 3]);
 	ISO_EQ(iso, kstack_overflow_nr(), others + before + 4);
 	freed = kstack_overflow_trim(before + 1);
 	/* Other nodes are trimmed as well. */
 	ISO_TRUE(iso, freed >= 3);
 	ISO_EQ(iso, list->nr, before + 1);
-	ISO_EQ(iso, dstack_test_frames(), frames - freed);
+	ISO_EQ(iso, dstack_test_pages(), pages - freed);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool + 4 - freed);
 	freed += kstack_overflow_trim(before);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool + 4 - freed);
@@ -360,18 +360,18 @@ static void pool_trim(struct kunit *test)
 /* What was taken and put back since the last time stays. */
 static void age(struct pool_ctx *ctx)
 {
-	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->frame[0])];
+	struct kstack_list *list = &kstack_overflow[page_to_nid(ctx->pages[0])];
 	struct dstack_iso *iso = &ctx->iso;
 	struct page *page[2];
-	long frames;
+	long pages;
 	int i;
 
 	ctx->gauge -= kstack_overflow_trim(0);
 	kstack_overflow_age(0);
-	frames = dstack_test_frames();
+	pages = dstack_test_pages();
 	ctx->nr -= 4;
 	for (i = 0; i < 4; i++)
-		kstack_overflow_add(ctx->frame[ctx->nr + i]);
+		kstack_overflow_add(ctx->pages[ctx->nr + i]);
 	/* They have only just come. */
 	kstack_overflow_age(0);
 	ISO_EQ(iso, list->nr, 4);
@@ -385,7 +385,7 @@ static void age(struct pool_ctx *ctx)
 	ISO_EQ(iso, list->nr, 1);
 	kstack_overflow_age(0);
 	ISO_EQ(iso, list->nr, 0);
-	ISO_EQ(iso, dstack_test_frames(), frames - 4);
+	ISO_EQ(iso, dstack_test_pages(), pages - 4);
 }
 
 static void pool_age(struct kunit *test)
@@ -410,62 +410,33 @@ static void reserve(struct pool_ctx *ctx)
 	ISO_EQ(iso, kstack_reserve.nr, nr);
 }
 
-/* Half of the reserve is for all, a quarter for the killed, the rest for reclaim. */
-static void last_resort(struct pool_ctx *ctx)
-{
-	struct dstack_iso *iso = &ctx->iso;
-	struct page *page, *next;
-	LIST_HEAD(taken);
-
-	while ((page = kstack_last_resort(ctx->pool->node, DSTACK_LEVEL_NONE)))
-		list_add(&page->lru, &taken);
-	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 2);
-	while ((page = kstack_last_resort(ctx->pool->node, DSTACK_LEVEL_LAST)))
-		list_add(&page->lru, &taken);
-	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 4);
-	page = kstack_last_resort(ctx->pool->node, DSTACK_LEVEL_ALL);
-	ISO_TRUE(iso, page);
-	if (page)
-		list_add(&page->lru, &taken);
-	ISO_EQ(iso, kstack_reserve.nr, kstack_reserve_target / 4 - 1);
-	list_for_each_entry_safe(page, next, &taken, lru) {
-		list_del(&page->lru);
-		kstack_list_add(&kstack_reserve, page);
-	}
-}
-
-static void pool_last_resort(struct kunit *test)
-{
-	pool_test(test, last_resort);
-}
-
 static void pool_reserve(struct kunit *test)
 {
 	pool_test(test, reserve);
 }
 
-static int frame_alloc(void *data)
+static int page_alloc(void *data)
 {
 	struct dstack_iso *iso = data;
-	long frames = dstack_test_frames();
-	struct page *page = kstack_frame_alloc(numa_mem_id(), GFP_NOWAIT);
+	long pages = dstack_test_pages();
+	struct page *page = kstack_page_alloc(numa_mem_id(), GFP_NOWAIT);
 
 	ISO_TRUE(iso, page);
 	if (!page)
 		return 0;
-	ISO_EQ(iso, dstack_test_frames(), frames + 1);
+	ISO_EQ(iso, dstack_test_pages(), pages + 1);
 	ISO_TRUE(iso, !memchr_inv(page_address(page), 0, PAGE_SIZE));
 	memset(page_address(page), 0x5a, PAGE_SIZE);
-	kstack_frame_free(page);
-	ISO_EQ(iso, dstack_test_frames(), frames);
+	kstack_page_free(page);
+	ISO_EQ(iso, dstack_test_pages(), pages);
 	return 0;
 }
 
-static void pool_frame(struct kunit *test)
+static void pool_page(struct kunit *test)
 {
 	struct dstack_iso iso = { };
 
-	dstack_isolated(test, frame_alloc, &iso);
+	dstack_isolated(test, page_alloc, &iso);
 }
 
 static struct kunit_case pool_cases[] = {
@@ -479,8 +450,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_trim),
 	KUNIT_CASE(pool_age),
 	KUNIT_CASE(pool_reserve),
-	KUNIT_CASE(pool_last_resort),
-	KUNIT_CASE(pool_frame),
+	KUNIT_CASE(pool_page),
 	{}
 };
 

@@ -39,7 +39,7 @@ static const char * const proof_failed[] = {
 	[DSTACK_PROOF_FLUSH]	= "set, and its translation survived a flush",
 };
 
-/* The address, its PTE, and two frames that it may have. Kept for hotplug. */
+/* The address, its PTE, and two pages that it may map. Kept for hotplug. */
 static unsigned long proof_addr;
 static pte_t *proof_ptep;
 static struct page *proof_page[2];
@@ -47,9 +47,9 @@ static struct page *proof_page[2];
 static struct cpumask proof_cpus;
 static cycles_t proof_max_cycles;
 
-static unsigned long *proof_frame(unsigned int frame, unsigned long offset)
+static unsigned long *proof_word(unsigned int which, unsigned long offset)
 {
-	return page_address(proof_page[frame]) + offset;
+	return page_address(proof_page[which]) + offset;
 }
 
 static void proof_set(pte_t pte)
@@ -58,9 +58,9 @@ static void proof_set(pte_t pte)
 	smp_mb();	/* the PTE before the page walk, as in dstack_map_pages() */
 }
 
-static void proof_map(unsigned int frame)
+static void proof_map(unsigned int which)
 {
-	proof_set(mk_pte(proof_page[frame], DYNAMIC_STACK_PROT));
+	proof_set(mk_pte(proof_page[which], DYNAMIC_STACK_PROT));
 }
 
 static pte_t proof_take(enum dynamic_stack_proof step)
@@ -74,10 +74,10 @@ static pte_t proof_take(enum dynamic_stack_proof step)
 }
 
 /*
- * Use the page once. Was it this frame? No kprobes: a breakpoint would push to the
+ * Use the page once. Was it this one? No kprobes: a breakpoint would push to the
  * stack that it interrupts.
  */
-static noinline bool proof_use(enum dynamic_stack_proof how, unsigned int frame)
+static noinline bool proof_use(enum dynamic_stack_proof how, unsigned int which)
 {
 	const unsigned long last = PAGE_SIZE - sizeof(long);
 	static unsigned long nr;
@@ -85,25 +85,25 @@ static noinline bool proof_use(enum dynamic_stack_proof how, unsigned int frame)
 	nr++;
 	switch (how) {
 	case DSTACK_PROOF_READ:
-		WRITE_ONCE(*proof_frame(frame, 0), nr);
+		WRITE_ONCE(*proof_word(which, 0), nr);
 		return READ_ONCE(*(unsigned long *)proof_addr) == nr;
 	case DSTACK_PROOF_WRITE:
 		WRITE_ONCE(*(unsigned long *)proof_addr, nr);
-		return READ_ONCE(*proof_frame(frame, 0)) == nr;
+		return READ_ONCE(*proof_word(which, 0)) == nr;
 	default:
 		arch_dynamic_stack_push(proof_addr + PAGE_SIZE, nr);
-		return READ_ONCE(*proof_frame(frame, last)) == nr;
+		return READ_ONCE(*proof_word(which, last)) == nr;
 	}
 }
 NOKPROBE_SYMBOL(proof_use);
 
 /* A flag that nobody sets stays clear. A prefetch may be no lie: try again. */
-static bool proof_idle(unsigned int frame)
+static bool proof_idle(unsigned int which)
 {
 	unsigned int try, i;
 
 	for (try = 0; try < IDLE_TRIES; try++) {
-		proof_map(frame);
+		proof_map(which);
 		for (i = 0; i < IDLE_SPINS; i++)
 			cpu_relax();
 		if (!pte_young(proof_take(DSTACK_PROOF_IDLE)))
@@ -115,8 +115,8 @@ static bool proof_idle(unsigned int frame)
 
 /*
  * The life of a page, once for each way to use it: not used, and its address
- * given another frame without a flush; used; parked, restored and used again;
- * and given another frame after a flush. Only this CPU uses the address, so its
+ * given another page without a flush; used; parked, restored and used again;
+ * and given another page after a flush. Only this CPU uses the address, so its
  * own TLB is all that has to be flushed. Return: the step that failed, or 0.
  */
 static enum dynamic_stack_proof proof_run(void)

@@ -28,7 +28,7 @@ static struct kmem_cache *dstack_cachep __ro_after_init;
 
 /* Stacks of dead tasks, for the next fork on this CPU. */
 static DEFINE_PER_CPU(struct dynamic_stack *, dstack_cached[NR_CACHED]);
-/* Frames they hold. A stack may leave on another CPU: only the sum counts. */
+/* Pages they hold. A stack may leave on another CPU: only the sum counts. */
 static DEFINE_PER_CPU(long, dstack_cached_held);
 
 /* Stacks that wait for process context to be freed. */
@@ -64,7 +64,7 @@ void dstack_put(struct dynamic_stack *ds)
 }
 
 #ifdef CONFIG_MEMCG
-/* memory.stat's kernel_stack is what is charged; the node's counts frames itself. */
+/* memory.stat's kernel_stack is what is charged; the node's counts pages itself. */
 static void dstack_memcg_stat(struct dynamic_stack *ds, struct obj_cgroup *objcg, int nr)
 {
 	struct pglist_data *pgdat = NODE_DATA(ds->node_id);
@@ -115,7 +115,7 @@ static int dstack_charge_fork(struct dynamic_stack *ds) { return 0; }
  * dynamic_stack_exit_account - a task's stack is no longer charged to anyone
  * @tsk: the task: exiting, or never started
  *
- * Its frames stay counted in KernelStack until they are freed.
+ * Its pages stay counted in KernelStack until they are freed.
  *
  * Context: process context.
  */
@@ -179,7 +179,7 @@ static struct dynamic_stack *dstack_create(int node)
 	if (apply_to_page_range(&init_mm, ds->base, THREAD_SIZE, dstack_note_pte, ds))
 		goto free_range;
 
-	page = kstack_frame_alloc(node, GFP_KERNEL);
+	page = kstack_page_alloc(node, GFP_KERNEL);
 	if (!page)
 		goto free_range;
 	ds->node_id = page_to_nid(page);
@@ -209,7 +209,7 @@ static void dstack_destroy(struct dynamic_stack *ds)
 }
 
 /*
- * A stack from the cache keeps its addresses, and the frames that it had. Those
+ * A stack from the cache keeps its addresses, and the pages that it had. Those
  * that were touched are cleared, through the direct map: not all of them need
  * be mapped. One whose Accessed bit is clear was never written. The bit stays
  * as it is: it can't be cleared while the page is mapped.
@@ -252,9 +252,10 @@ static struct dynamic_stack *dstack_reuse(void)
  */
 static void dstack_strip(struct dynamic_stack *ds)
 {
-	struct page *frame[DSTACK_PAGES];
+	struct page *pages[DSTACK_PAGES];
 	unsigned int i, nr = 0;
 
+	dstack_assert_state(ds);
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		pte_t pte;
 
@@ -265,12 +266,12 @@ static void dstack_strip(struct dynamic_stack *ds)
 		pte = arch_dynamic_stack_clear(ds->ptep + i);
 		if (((ds->parked & BIT(i)) || pte_young(pte)) && !PageHWPoison(ds->page[i]))
 			clear_highpage(ds->page[i]);
-		frame[nr++] = ds->page[i];
+		pages[nr++] = ds->page[i];
 		WRITE_ONCE(ds->page[i], NULL);
 	}
 	ds->mapped = 0;
 	ds->parked = 0;
-	kstack_pool_put(frame, nr);
+	kstack_pool_put(pages, nr);
 }
 
 /* Not in an NMI, where a tracing program may have put the last reference. */
@@ -290,8 +291,8 @@ static bool dstack_strip_for(enum kstack_mark mark, struct dynamic_stack *ds)
 }
 
 /*
- * Nobody runs on the stack any more, and nobody waits for its parked frames:
- * the collector can't get them. If frames are short here, they stay here. Else
+ * Nobody runs on the stack any more, and nobody waits for its parked pages:
+ * the collector can't get them. If pages are short here, they stay here. Else
  * the stack goes to the cache as it is. If that is full, the pool gets what it
  * has room for, and process context the rest.
  */
@@ -336,6 +337,7 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 	if (!ds)
 		return -ENOMEM;
 
+	dstack_assert_state(ds);
 	ds->keep = false;
 	ds->ensured = 0;
 	ds->deepest = DSTACK_PAGES - 1;
@@ -366,7 +368,7 @@ static void dstack_salvage(struct dynamic_stack *ds)
 }
 
 /*
- * The frames may go before the flush, as with vfree(): no one has a reason to
+ * The pages may go before the flush, as with vfree(): no one has a reason to
  * touch a dead stack, and its addresses are not used again before they have
  * been flushed.
  */
@@ -378,13 +380,14 @@ static void dstack_free_dead(struct work_struct *work)
 
 	llist_for_each_entry_safe(ds, next, first, dead) {
 		dstack_salvage(ds);
+		dstack_assert_state(ds);
 		for (i = 0; i < DSTACK_PAGES; i++) {
 			if (!ds->page[i])
 				continue;
 			dstack_check_owner(ds, ds->page[i]);
 			dstack_set_owner(NULL, ds->page[i]);
 			arch_dynamic_stack_clear(ds->ptep + i);
-			kstack_frame_retire(ds->page[i]);
+			kstack_page_retire(ds->page[i]);
 			ds->page[i] = NULL;
 		}
 		ds->mapped = 0;
@@ -415,17 +418,18 @@ void dynamic_stack_free(struct task_struct *tsk)
 }
 
 struct keep_args {
-	struct page	*frame[DSTACK_PAGES - 1];
+	struct page	*pages[DSTACK_PAGES - 1];
 	unsigned int	nr;
 };
 
-/* Under task_call_func(): 1 unless more frames are needed, or an error. */
+/* Under task_call_func(): 1 unless more pages are needed, or an error. */
 static int dstack_keep_func(struct task_struct *tsk, void *data)
 {
 	struct dynamic_stack *ds = tsk->dynamic_stack;
 	struct keep_args *args = data;
 	unsigned int i;
 
+	dstack_assert_state(ds);
 	if (ds->mapped != DSTACK_ALL) {
 		/* It runs, and a fault may fill the same slot. */
 		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && !dstack_off_cpu(tsk))
@@ -435,7 +439,7 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
 		for (i = 0; i < DSTACK_PAGES; i++) {
 			if (ds->page[i])
 				continue;
-			WRITE_ONCE(ds->page[i], args->frame[--args->nr]);
+			WRITE_ONCE(ds->page[i], args->pages[--args->nr]);
 			dstack_set_owner(ds, ds->page[i]);
 		}
 		dstack_map_pages(ds);
@@ -448,7 +452,7 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
  * dynamic_stack_keep - make a task's stack whole and keep it so
  * @tsk: the task, usually current; the caller holds a reference
  *
- * For threads that must never have to wait for a frame. There is no way back.
+ * For threads that must never have to wait for a page. There is no way back.
  *
  * Context: process context; may sleep, unless @tsk is current and
  * CONFIG_DYNAMIC_STACK_FAULT is off.
@@ -472,16 +476,16 @@ int dynamic_stack_keep(struct task_struct *tsk)
 	while (!(done = task_call_func(tsk, dstack_keep_func, &args))) {
 		struct page *page;
 
-		page = kstack_frame_alloc(tsk->dynamic_stack->node_id, GFP_KERNEL);
+		page = kstack_page_alloc(tsk->dynamic_stack->node_id, GFP_KERNEL);
 		if (!page) {
 			done = -ENOMEM;
 			break;
 		}
-		args.frame[args.nr++] = page;
+		args.pages[args.nr++] = page;
 	}
 	err = min(done, 0);
 	while (args.nr)
-		kstack_frame_free(args.frame[--args.nr]);
+		kstack_page_free(args.pages[--args.nr]);
 	return err;
 }
 
@@ -529,7 +533,7 @@ EXPORT_SYMBOL_GPL(dynamic_stack_ensure);
  * @tsk: the new task, not yet visible to anyone
  * @idle: it is going to be a CPU's idle task
  *
- * Idle tasks are what runs when there are no frames. IO and user workers do a
+ * Idle tasks are what runs when there are no pages. IO and user workers do a
  * user task's work where it can't wait.
  *
  * Context: process context, may sleep; after sched_fork().
@@ -545,14 +549,14 @@ int dynamic_stack_fork(struct task_struct *tsk, bool idle)
 #if defined(CONFIG_DEBUG_STACK_USAGE) || defined(CONFIG_DEBUG_KMEMLEAK) || \
 	defined(CONFIG_DYNAMIC_STACK_KUNIT_TEST)
 /**
- * dynamic_stack_page - frame of a page of a task's stack
+ * dynamic_stack_page - the page at a place of a task's stack
  * @tsk: the task; the caller holds a reference on its stack
  * @index: page, counted from the lowest
  *
- * The stack may lose the frame while the caller looks at it, so this serves
+ * The stack may lose the page while the caller looks at it, so this serves
  * those who scan memory and don't mind.
  *
- * Return: the frame with a reference, for put_page(); %NULL if there is none.
+ * Return: the page with a reference, for put_page(); %NULL if there is none.
  */
 struct page *dynamic_stack_page(struct task_struct *tsk, unsigned int index)
 {
@@ -571,8 +575,8 @@ struct page *dynamic_stack_page(struct task_struct *tsk, unsigned int index)
  * dynamic_stack_not_used - how much of its stack a task never used
  * @tsk: the task; the caller holds a reference on its stack
  *
- * What it has now, and what the collector saw in the frames that it took. A
- * frame that was given back without a look was never written.
+ * What it has now, and what the collector saw in the pages that it took. A
+ * page that was given back without a look was never written.
  *
  * Return: number of bytes.
  */
@@ -606,7 +610,7 @@ unsigned long dynamic_stack_not_used(struct task_struct *tsk)
 
 #if defined(CONFIG_DEBUG_FS) || defined(CONFIG_DYNAMIC_STACK_KUNIT_TEST)
 /**
- * dstack_cached_pages - number of frames that the stacks in the cache hold
+ * dstack_cached_pages - number of pages that the stacks in the cache hold
  *
  * Return: the number, exact if nobody forks or exits meanwhile.
  */

@@ -91,7 +91,7 @@ static int cache_reuse(void *data)
 	struct stack_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
-	long frames = dstack_test_frames(), pool, gauge, cached;
+	long pages = dstack_test_pages(), pool, gauge, cached;
 	struct page *page[DSTACK_PAGES];
 	unsigned int i, round;
 
@@ -109,7 +109,7 @@ static int cache_reuse(void *data)
 		ISO_TRUE(iso, !ctx->tsk->dynamic_stack);
 		ISO_TRUE(iso, !ds->task);
 		ISO_TRUE(iso, this_cpu_read(dstack_cached[0]) == ds);
-		/* As it was: whole, the untouched frame too. */
+		/* As it was: whole, the untouched page too. */
 		ISO_TRUE(iso, dstack_complete(ds));
 		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool);
 		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
@@ -132,7 +132,7 @@ static int cache_reuse(void *data)
 			ISO_TRUE(iso, ds->page[i] == page[i]);
 			ISO_TRUE(iso, !memchr_inv(page_address(page[i]), 0, PAGE_SIZE));
 		}
-		ISO_EQ(iso, dstack_test_frames(), frames);
+		ISO_EQ(iso, dstack_test_pages(), pages);
 	}
 	ctx->tsk->dynamic_stack = ds;
 	cache_set(ctx->saved, left);
@@ -149,7 +149,7 @@ static int exit_destroys(void *data)
 	struct stack_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
-	long frames = dstack_test_frames(), cached = dstack_cached_pages();
+	long pages = dstack_test_pages(), cached = dstack_cached_pages();
 	long pool = dstack_vm_event(NR_KSTACK_POOL), gauge = dstack_vm_event(NR_KSTACK_PARKED);
 	unsigned int nr = 0;
 
@@ -161,28 +161,28 @@ static int exit_destroys(void *data)
 	dynamic_stack_free(ctx->tsk);
 	/* All wait for process context, and for nothing else: an NMI may be here. */
 	ISO_TRUE(iso, ds->page[1]);
-	/* All lower frames came from the pool, and the untouched one goes back. */
+	/* All lower pages came from the pool, and the untouched one goes back. */
 	while (nr && kstack_pool_take(&ctx->stash[nr - 1], 1, DSTACK_LEVEL_ALL))
 		nr--;
 	ISO_EQ(iso, nr, 0);
 	dstack_salvage(ds);
 	ISO_TRUE(iso, !ds->page[1]);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED + 1);
-	ISO_EQ(iso, dstack_test_frames(), frames);
+	ISO_EQ(iso, dstack_test_pages(), pages);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
 	ISO_EQ(iso, dstack_cached_pages(), cached);
 	cache_set(ctx->saved, ctx->other);
 	return 0;
 }
 
-/* Frames are short here: all that a dead stack has goes to the pool. */
+/* Pages are short here: all that a dead stack has goes to the pool. */
 static int exit_strips(void *data)
 {
 	struct dynamic_stack *none[NR_CACHED] = { }, *left[NR_CACHED];
 	struct stack_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
-	long frames = dstack_test_frames(), pool, gauge = dstack_vm_event(NR_KSTACK_PARKED);
+	long pages = dstack_test_pages(), pool, gauge = dstack_vm_event(NR_KSTACK_PARKED);
 	unsigned int nr = 0, i;
 
 	cache_set(none, ctx->saved);
@@ -208,7 +208,7 @@ static int exit_strips(void *data)
 		ISO_TRUE(iso, !memchr_inv(page_address(ctx->stash[nr + i]), 0, PAGE_SIZE));
 	if (!iso->what)
 		kstack_pool_put(ctx->stash, nr + DSTACK_PAGES);
-	ISO_EQ(iso, dstack_test_frames(), frames);
+	ISO_EQ(iso, dstack_test_pages(), pages);
 	cache_set(ctx->saved, left);
 	return 0;
 }
@@ -232,7 +232,7 @@ static void stack_exit_destroys(struct kunit *test)
 	for (i = 0; i < NR_CACHED; i++)
 		ctx->other[i] = stack_create(test);
 	for (i = 0; i < POOL_CAPACITY; i++) {
-		ctx->stash[i] = kstack_frame_alloc(NUMA_NO_NODE, GFP_KERNEL);
+		ctx->stash[i] = kstack_page_alloc(NUMA_NO_NODE, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, ctx->stash[i]);
 	}
 	ctx->ds = ds;
@@ -241,7 +241,7 @@ static void stack_exit_destroys(struct kunit *test)
 	dstack_isolated(test, exit_destroys, ctx);
 	ctx->tsk->dynamic_stack = given;
 	for (i = 0; i < POOL_CAPACITY; i++)
-		kstack_frame_free(ctx->stash[i]);
+		kstack_page_free(ctx->stash[i]);
 
 	irq_work_sync(&dstack_dead_kick);
 	flush_delayed_work(&dstack_dead_work);
@@ -333,8 +333,8 @@ static int keep_counts(void *data)
 	ISO_EQ(iso, ds->parked, BIT(1));
 	for (i = 0; i < DSTACK_MAX_NEED - 1; i++) {
 		ISO_TRUE(iso, !task_call_func(ctx->tsk, dstack_keep_func, &args));
-		args.frame[i] = kstack_frame_alloc(ds->node_id, GFP_NOWAIT);
-		ISO_TRUE(iso, args.frame[i]);
+		args.pages[i] = kstack_page_alloc(ds->node_id, GFP_NOWAIT);
+		ISO_TRUE(iso, args.pages[i]);
 		if (iso->what)
 			return 0;
 		args.nr++;
@@ -365,20 +365,20 @@ static void objcg_release(struct percpu_ref *ref)
 	kfree_rcu(objcg, rcu);
 }
 
-/* The node's frames stay as many, whoever is charged for them. */
+/* The node's pages stay as many, whoever is charged for them. */
 static int charge_exit(void *data)
 {
 	struct stack_ctx *ctx = data;
 	struct dstack_iso *iso = &ctx->iso;
-	long frames = dstack_test_frames();
+	long pages = dstack_test_pages();
 
 	dstack_memcg_stat(ctx->ds, ctx->ds->objcg, DSTACK_PROMISED);
-	ISO_EQ(iso, dstack_test_frames(), frames);
+	ISO_EQ(iso, dstack_test_pages(), pages);
 	dynamic_stack_exit_account(ctx->tsk);
-	ISO_EQ(iso, dstack_test_frames(), frames);
+	ISO_EQ(iso, dstack_test_pages(), pages);
 	ISO_TRUE(iso, !ctx->ds->objcg);
 	dynamic_stack_exit_account(ctx->tsk);
-	ISO_EQ(iso, dstack_test_frames(), frames);
+	ISO_EQ(iso, dstack_test_pages(), pages);
 	return 0;
 }
 

@@ -99,7 +99,7 @@ static noinline void evict(void)
 	local_irq_enable();
 	flush_tlb_all();
 	list_for_each_entry_safe(page, next, &frames, lru)
-		kstack_frame_recycle(page);
+		kstack_page_recycle(page);
 }
 
 /* A switch fills the reserve: no task faults as often in between as these tests. */

@@ -45,7 +45,7 @@ static struct stale_counts {
 	unsigned long	present, absent, empty, stale;
 } counts;
 
-/* Only populate fills an empty slot, and it counts up seq. */
+/* Only to map it fills an empty slot, and it counts up seq. */
 static bool slot_empty(struct dynamic_stack *ds, unsigned int *seq)
 {
 	*seq = READ_ONCE(ds->seq);

@@ -18,6 +18,7 @@
  * in use. CR2 is in the frame, and nobody reads the register. And the CPU has
  * to leave the level as well as the stack, which takes an ERETS.
  */
+#include <linux/dynamic_stack_switch.h>
 #include <linux/entry-common.h>
 #include <linux/hardirq.h>
 #include <linux/kdebug.h>
@@ -66,7 +67,7 @@ static __always_inline bool on_pf_stack(unsigned long addr)
  * The NMI stack has copies of it, for NMIs that nest: see asm_exc_nmi(). The
  * CPU's own is right as long as "NMI executing" is not set, and none nests.
  */
-static __always_inline struct pt_regs *nmi_frame(void)
+static __always_inline struct pt_regs *pf_stack_nmi_frame(void)
 {
 	unsigned long *top = (unsigned long *)__this_cpu_ist_top_va(NMI);
 	struct pt_regs *frame = ist_frame(NMI);
@@ -83,7 +84,7 @@ static __always_inline struct pt_regs *nmi_frame(void)
  * 0: it is not in use. What user space has in its stack pointer means nothing,
  * also right after SYSCALL.
  */
-static __always_inline unsigned long interrupted_pf(struct pt_regs *regs)
+static __always_inline unsigned long pf_stack_interrupted(struct pt_regs *regs)
 {
 	int i;
 
@@ -98,7 +99,7 @@ static __always_inline unsigned long interrupted_pf(struct pt_regs *regs)
 		else if (on_ist_stack(regs->sp, MCE))
 			regs = ist_frame(MCE);
 		else if (on_ist_stack(regs->sp, NMI))
-			regs = nmi_frame();
+			regs = pf_stack_nmi_frame();
 		else
 			return 0;
 	}
@@ -117,11 +118,11 @@ static __always_inline unsigned long interrupted_pf(struct pt_regs *regs)
  */
 noinstr void dynamic_stack_ist_enter(struct dynamic_stack_ist *save, struct pt_regs *regs)
 {
-	unsigned long sp = interrupted_pf(regs);
+	unsigned long sp = pf_stack_interrupted(regs);
 
 	save->cr2 = read_cr2();
 	save->ist = 0;
-	if (!sp || dstack_planted(ONE_PF_STACK))
+	if (!sp)
 		return;
 	save->ist = this_cpu_read(PF_IST);
 	this_cpu_write(PF_IST, ALIGN_DOWN(sp, 16));
@@ -136,7 +137,7 @@ noinstr void dynamic_stack_ist_exit(struct dynamic_stack_ist *save)
 	if (save->ist)
 		this_cpu_write(PF_IST, save->ist);
 	/* A hypervisor may trap the write, so not for nothing. */
-	if (unlikely(save->cr2 != read_cr2()) && !dstack_planted(LOSE_CR2))
+	if (unlikely(save->cr2 != read_cr2()))
 		write_cr2(save->cr2);
 }
 
@@ -145,7 +146,7 @@ noinstr void dynamic_stack_ist_exit(struct dynamic_stack_ist *save)
  * either mapped or not. Something else, a wild stack pointer say, must not be
  * written to from here: another #PF would overwrite this one.
  */
-static __always_inline bool mapped(unsigned long addr)
+static __always_inline bool pf_stack_mapped(unsigned long addr)
 {
 	unsigned long *table = __va(__native_read_cr3() & CR3_ADDR_MASK), entry;
 	int shift = pgtable_l5_enabled() ? 48 : 39;
@@ -163,8 +164,8 @@ static __always_inline bool mapped(unsigned long addr)
 }
 
 /* All pages of a stack from @low to below @high. */
-static __always_inline bool make_present(struct dynamic_stack *ds, unsigned long low,
-					 unsigned long high)
+static __always_inline bool pf_stack_make_present(struct dynamic_stack *ds, unsigned long low,
+						  unsigned long high)
 {
 	unsigned int i = (low - ds->base) >> PAGE_SHIFT;
 	unsigned int last = (high - 1 - ds->base) >> PAGE_SHIFT;
@@ -186,7 +187,7 @@ static __always_inline bool make_present(struct dynamic_stack *ds, unsigned long
 		      [arg2] "r" (ds), [arg3] "r" (address))
 
 /* Page faults from here on come below what this CPU has on the #PF stack. */
-static __always_inline unsigned long ist_shift(void)
+static __always_inline unsigned long pf_stack_shift(void)
 {
 	unsigned long old = this_cpu_read(PF_IST);
 
@@ -194,8 +195,8 @@ static __always_inline unsigned long ist_shift(void)
 	return old;
 }
 
-static noinstr void warn_deep(struct pt_regs *regs, struct dynamic_stack *ds,
-			      unsigned long address)
+static noinstr void pf_stack_warn_deep(struct pt_regs *regs, struct dynamic_stack *ds,
+				       unsigned long address)
 {
 	irqentry_state_t state = irqentry_nmi_enter(regs);
 
@@ -205,17 +206,17 @@ static noinstr void warn_deep(struct pt_regs *regs, struct dynamic_stack *ds,
 	irqentry_nmi_exit(regs, state);
 }
 
-static __always_inline bool beyond_promise(struct dynamic_stack *ds, unsigned long address)
+static __always_inline bool pf_stack_beyond_promise(struct dynamic_stack *ds, unsigned long address)
 {
 	return address - ds->base < THREAD_SIZE - DSTACK_PROMISED * PAGE_SIZE;
 }
 
-static __always_inline void tell_deep(struct pt_regs *regs, struct dynamic_stack *ds,
-				      unsigned long address, bool fred)
+static __always_inline void pf_stack_tell_deep(struct pt_regs *regs, struct dynamic_stack *ds,
+					       unsigned long address, bool fred)
 {
-	unsigned long ist = fred ? 0 : ist_shift();
+	unsigned long ist = fred ? 0 : pf_stack_shift();
 
-	on_df_stack(warn_deep, regs, ds, address);
+	on_df_stack(pf_stack_warn_deep, regs, ds, address);
 	if (!fred)
 		this_cpu_write(PF_IST, ist);
 }
@@ -224,8 +225,8 @@ static __always_inline void tell_deep(struct pt_regs *regs, struct dynamic_stack
  * The end, as a double fault would be: there is no stack that the frame could
  * be moved to. @ds: it is a managed stack, and there is no frame for it.
  */
-static noinstr void dead_end(struct pt_regs *regs, struct dynamic_stack *ds,
-			     unsigned long address)
+static noinstr void pf_stack_die(struct pt_regs *regs, struct dynamic_stack *ds,
+				 unsigned long address)
 {
 	struct stack_info info;
 
@@ -247,12 +248,12 @@ static noinstr void dead_end(struct pt_regs *regs, struct dynamic_stack *ds,
 	instrumentation_end();
 }
 
-static noinstr void __noreturn the_end(struct pt_regs *regs, struct dynamic_stack *ds,
-				       unsigned long address, bool fred)
+static noinstr void __noreturn pf_stack_give_up(struct pt_regs *regs, struct dynamic_stack *ds,
+						unsigned long address, bool fred)
 {
 	if (!fred)
-		ist_shift();
-	on_df_stack(dead_end, regs, ds, address);
+		pf_stack_shift();
+	on_df_stack(pf_stack_die, regs, ds, address);
 	/* It doesn't return. */
 	for (;;)
 		cpu_relax();
@@ -262,7 +263,7 @@ static noinstr void __noreturn the_end(struct pt_regs *regs, struct dynamic_stac
  * Where the CPU aligns the stack pointer to before it pushes an event's frame
  * on the stack that it interrupts.
  */
-static __always_inline unsigned long frame_top(unsigned long sp, bool fred)
+static __always_inline unsigned long pf_stack_frame_top(unsigned long sp, bool fred)
 {
 	return fred ? (sp - FRED_CONFIG_REDZONE) & FRED_STACK_FRAME_RSP_MASK :
 		      ALIGN_DOWN(sp, 16);
@@ -286,7 +287,7 @@ struct fred_pushed {
  * Let ERETS do what the delivery of an event does at the level that @regs are
  * returned to, given the event's frame there.
  */
-static __always_inline void fred_deliver(struct pt_regs *regs, struct fred_pushed *frame)
+static __always_inline void pf_stack_fred_deliver(struct pt_regs *regs, struct fred_pushed *frame)
 {
 	frame->ip = regs->ip;
 	frame->csx = regs->csx;
@@ -301,8 +302,8 @@ static __always_inline void fred_deliver(struct pt_regs *regs, struct fred_pushe
 	regs->ssx = regs->ss;
 }
 
-static __always_inline void fred_deliver_irq(struct pt_regs *regs, unsigned long where,
-					     unsigned int vector)
+static __always_inline void pf_stack_fred_deliver_irq(struct pt_regs *regs, unsigned long where,
+						      unsigned int vector)
 {
 	struct fred_pushed *frame = (struct fred_pushed *)where;
 	union {
@@ -317,17 +318,17 @@ static __always_inline void fred_deliver_irq(struct pt_regs *regs, unsigned long
 	frame->ssx = u.ssx;
 	frame->info.edata = 0;
 	frame->info.resv = 0;
-	fred_deliver(regs, frame);
+	pf_stack_fred_deliver(regs, frame);
 }
 #else
 #define FRED_PUSHED	0UL
 
-static __always_inline void fred_deliver_irq(struct pt_regs *regs, unsigned long where,
-					     unsigned int vector) { }
+static __always_inline void pf_stack_fred_deliver_irq(struct pt_regs *regs, unsigned long where,
+						      unsigned int vector) { }
 #endif
 
-static __always_inline void idt_deliver_irq(struct pt_regs *regs, unsigned long where,
-					    unsigned int vector)
+static __always_inline void pf_stack_idt_deliver_irq(struct pt_regs *regs, unsigned long where,
+						     unsigned int vector)
 {
 	unsigned long *frame = (unsigned long *)where;
 	const gate_desc *gate;
@@ -350,7 +351,7 @@ static __always_inline void idt_deliver_irq(struct pt_regs *regs, unsigned long 
 }
 
 /* The vector in service, or 0. A lone one: interrupts are off since. */
-static __always_inline unsigned int vector_in_service(void)
+static __always_inline unsigned int pf_stack_vector_in_service(void)
 {
 	int i;
 
@@ -384,25 +385,26 @@ static __always_inline unsigned int vector_in_service(void)
  * FRED says that an event was nested in another one's delivery, but not in
  * which. So this does not ask.
  */
-static __always_inline bool deliver_again(struct pt_regs *regs, struct dynamic_stack *ds,
-					  unsigned long address, unsigned long error, bool fred)
+static __always_inline bool
+pf_stack_deliver_again(struct pt_regs *regs, struct dynamic_stack *ds, unsigned long address,
+		       unsigned long error, bool fred)
 {
 	const unsigned long size = fred ? FRED_PUSHED : 5 * sizeof(long);
-	unsigned long frame = frame_top(regs->sp, fred) - size;
+	unsigned long frame = pf_stack_frame_top(regs->sp, fred) - size;
 	unsigned int vector;
 
 	if (!(regs->flags & X86_EFLAGS_IF) || !(error & X86_PF_WRITE) || address - frame >= size)
 		return true;
-	vector = vector_in_service();
-	if (!vector || dstack_planted(LOSE_IRQ))
+	vector = pf_stack_vector_in_service();
+	if (!vector)
 		return true;
-	if (frame < ds->base || !make_present(ds, frame, regs->sp))
+	if (frame < ds->base || !pf_stack_make_present(ds, frame, regs->sp))
 		return false;
 
 	if (fred)
-		fred_deliver_irq(regs, frame, vector);
+		pf_stack_fred_deliver_irq(regs, frame, vector);
 	else
-		idt_deliver_irq(regs, frame, vector);
+		pf_stack_idt_deliver_irq(regs, frame, vector);
 	raw_cpu_inc(dynamic_stack_redelivered);
 	return true;
 }
@@ -416,7 +418,7 @@ unsigned int dynamic_stack_hold;	/* which CPU: its number + 1 */
 unsigned int dynamic_stack_held;
 bool dynamic_stack_hold_mc;		/* bring about a #MC */
 
-static __always_inline void hold(void)
+static __always_inline void pf_stack_hold(void)
 {
 	u64 end;
 
@@ -431,7 +433,7 @@ static __always_inline void hold(void)
 	WRITE_ONCE(dynamic_stack_held, 0);
 }
 #else
-static __always_inline void hold(void) { }
+static __always_inline void pf_stack_hold(void) { }
 #endif
 
 /*
@@ -441,32 +443,31 @@ static __always_inline void hold(void) { }
  * Return: where to, @size bytes; 0 if it was a stack fault, and @regs are to be
  * returned to.
  */
-static __always_inline unsigned long page_fault(struct pt_regs *regs, unsigned long address,
-						unsigned long error, unsigned long size, bool fred)
+static __always_inline unsigned long
+pf_stack_fault(struct pt_regs *regs, unsigned long address, unsigned long error,
+	       unsigned long size, bool fred)
 {
 	unsigned long sp = regs->sp, moved, low;
 	struct dynamic_stack *ds;
 
 	ds = dynamic_stack_at(sp);
-	if (dstack_planted(ONLY_CURRENT) && ds != current->dynamic_stack)
-		ds = NULL;
 
 	/* Kernel mode, not present, not an instruction: on the stack in use? */
 	if (ds && !(error & ~X86_PF_WRITE) && address - ds->base < THREAD_SIZE) {
 		if (!dynamic_stack_fault_in(ds, (address - ds->base) >> PAGE_SHIFT))
 			goto empty;
-		if (beyond_promise(ds, address))
-			tell_deep(regs, ds, address, fred);
-		if (!deliver_again(regs, ds, address, error, fred))
+		if (pf_stack_beyond_promise(ds, address))
+			pf_stack_tell_deep(regs, ds, address, fred);
+		if (!pf_stack_deliver_again(regs, ds, address, error, fred))
 			goto empty;
 		return 0;
 	}
 
 	/* To where the CPU would have pushed it. */
-	moved = frame_top(sp, fred) - size;
+	moved = pf_stack_frame_top(sp, fred) - size;
 	if (likely(ds)) {
 		/* With FRED, nothing is lost if the handler faults there. */
-		low = moved - (fred || dstack_planted(NO_MARGIN) ? 0 : PF_MARGIN);
+		low = moved - (fred ? 0 : PF_MARGIN);
 		if (unlikely(low < ds->base)) {
 			low = moved;
 			if (low < ds->base)
@@ -475,18 +476,18 @@ static __always_inline unsigned long page_fault(struct pt_regs *regs, unsigned l
 		if (unlikely(ds->mapped != DSTACK_ALL)) {
 			unsigned int was = ds->mapped;
 
-			if (!make_present(ds, low, sp)) {
+			if (!pf_stack_make_present(ds, low, sp)) {
 				address = low;
 				goto empty;
 			}
-			if (ds->mapped != was && beyond_promise(ds, low)) {
-				tell_deep(regs, ds, low, fred);
+			if (ds->mapped != was && pf_stack_beyond_promise(ds, low)) {
+				pf_stack_tell_deep(regs, ds, low, fred);
 				/* The handler has still to read it. */
 				if (!fred)
 					write_cr2(address);
 			}
 		}
-	} else if (!mapped(moved) || !mapped(moved + size - 1)) {
+	} else if (!pf_stack_mapped(moved) || !pf_stack_mapped(moved + size - 1)) {
 		goto no_stack;
 	}
 	return moved;
@@ -496,7 +497,7 @@ no_stack:
 	address = moved;
 	ds = NULL;
 empty:
-	the_end(regs, ds, address, fred);
+	pf_stack_give_up(regs, ds, address, fred);
 }
 
 /**
@@ -516,10 +517,11 @@ noinstr struct pt_regs *dynamic_stack_page_fault(struct pt_regs *regs)
 		return regs;
 	/* The code here has faulted: what it was called for is overwritten. */
 	if (on_pf_stack(regs->sp))
-		the_end(regs, NULL, address, false);
-	hold();
+		pf_stack_give_up(regs, NULL, address, false);
+	pf_stack_hold();
 
-	moved = (struct pt_regs *)page_fault(regs, address, regs->orig_ax, sizeof(*regs), false);
+	moved = (struct pt_regs *)pf_stack_fault(regs, address, regs->orig_ax, sizeof(*regs),
+						 false);
 	if (moved)
 		*moved = *regs;
 	return moved;
@@ -550,26 +552,24 @@ noinstr bool dynamic_stack_fred_fault(struct pt_regs *regs, unsigned long error)
 {
 	struct fred_pushed *moved;
 
-	if ((regs->fred_cs.sl && !dstack_planted(ANY_LEVEL)) ||
+	if (regs->fred_cs.sl ||
 	    (unsigned long)regs - __this_cpu_ist_bottom_va(DB) >= EXCEPTION_STKSZ)
 		return false;
-	hold();
+	pf_stack_hold();
 	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_DEBUG) && (__rdmsr(MSR_IA32_FRED_CONFIG) & 3) != 1)
 		raw_cpu_inc(dynamic_stack_level1[2]);
 
-	moved = (struct fred_pushed *)page_fault(regs, fred_event_data(regs), error,
-						 FRED_PUSHED, true);
+	moved = (struct fred_pushed *)pf_stack_fault(regs, fred_event_data(regs), error,
+						     FRED_PUSHED, true);
 	if (!moved) {
 		raw_cpu_inc(dynamic_stack_level1[0]);
 		return true;
 	}
 	raw_cpu_inc(dynamic_stack_level1[1]);
-	if (dstack_planted(STAY))
-		return false;
 	moved->error_code = error;
 	moved->ssx = regs->ssx;
 	moved->info = *fred_info(regs);
-	fred_deliver(regs, moved);
+	pf_stack_fred_deliver(regs, moved);
 	return true;
 }
 #endif

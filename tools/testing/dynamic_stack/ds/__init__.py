@@ -5,6 +5,7 @@ which calls main() of its module here:
 
   check  bench  depth  demo  series  storm  android-ab: android  vm: guest
   mkinitramfs: initramfs  census.py: census  bochs.py: bochs
+  planted
 
 What they share, lowest first; nothing calls upwards:
 

@@ -16,11 +16,15 @@ Run the tests.  Where they come from:
                                  selftest/NAME, each in a guest of its own;
                                  ` * vm: OPTIONS` in the source gives options of
                                  vm to it
+  tests/planted/NAME.patch       planted/NAME: a bug, and what must notice it; the
+                                 same lines, but for needs. See planted --help
 
   # limit: SECONDS     default 120; what is built before does not count
   # needs: guest       the guest kernel and the initramfs; also debug, fault,
                        fault64, base: the kernel of that name, and initramfs.
-                       They are built before, as build/NAME, within an hour each.
+                       planted, planted-fault: debug and fault with the bugs of
+                       tests/planted. They are built before, as build/NAME, within
+                       an hour each.
                        own: the test builds something itself when it is called
                        with the argument build; DS_BUILT=y tells it that it was
   # beside: tests      two such tests may run at a time: whether it passes does
@@ -63,7 +67,7 @@ import sys
 import tempfile
 import time
 
-from . import ui
+from . import planted, ui
 from .repo import BUILD, HERE, RESULTS, ROOT, short, tool
 from .ui import Error
 
@@ -121,6 +125,9 @@ KERNELS = {
     "fault64": ("--config", "fault", "--config", "matrix/fault64"),
     "fred": ("--config", "fault", "--config", "fred"),
     "fred64": ("--config", "fault", "--config", "fred", "--config", "matrix/fault64"),
+    "planted": ("--planted", "debug"),
+    "planted-fault": ("--planted", "fault"),
+    "planted-fred": ("--planted", "fred"),
 }
 BUILD_LIMIT = 3600
 # What may run at the same time: a build takes all processors, `beside` disturbs
@@ -139,7 +146,7 @@ class Test:
     def wanted_builds(self):
         """The names of the steps that come before"""
         steps = [n for n in self.needs if n not in ("own", "initramfs")]
-        if steps or "initramfs" in self.needs:
+        if (steps and self.kind != BUILDS) or "initramfs" in self.needs:
             steps.append("initramfs")
         if "own" in self.needs:
             steps.append(self.name.replace("/", "-"))
@@ -149,11 +156,13 @@ class Test:
 def builds(tests):
     """The steps that make what these tests need, in the order in which they need it"""
     steps = {}
-    for t in tests:
+
+    def add(t):
         for step in t.wanted_builds():
             if step in steps:
                 continue
             name = step.removeprefix("build/")
+            needs = KERNELS[name][1:] if KERNELS.get(name, ())[:1] == ("--planted",) else ()
             if name == "initramfs":
                 cmd = [tool("mkinitramfs")]
             elif name in KERNELS:
@@ -164,7 +173,12 @@ def builds(tests):
                            '{ echo "${why#error: }"; exit 4; }; exec "$@"', "bash", *cmd]
             else:
                 cmd = [*t.cmd, "build"]
-            steps[step] = Test(step, cmd, BUILD_LIMIT, kind=BUILDS)
+            built = Test(step, cmd, BUILD_LIMIT, needs, kind=BUILDS)
+            add(built)
+            steps[step] = built
+
+    for t in tests:
+        add(t)
     return list(steps.values())
 
 
@@ -220,7 +234,9 @@ def table():
     for path, dirs, _ in os.walk(os.path.join(HERE, "tests")):
         dirs.sort()
         category = os.path.relpath(path, os.path.join(HERE, "tests"))
-        if category not in known:
+        if category == "planted":
+            tests += planted_tests()
+        elif category not in known:
             tests += script_tests(category)
     return tests
 
@@ -276,6 +292,18 @@ def script_tests(category):
                 raise Error(f"{name}: beside {beside}: tests or builds")
         tests.append(Test(name, [path], int(head.get("limit", 120)), tuple(needs), kind=kind,
                           env={"DS_BUILT": "y"} if "own" in needs else {}))
+    return tests
+
+
+def planted_tests():
+    """Bugs that a selftest or progress/* notices; tests of the fault path plant theirs themselves"""
+    tests = []
+    for bug in planted.bugs():
+        if "/" in bug.tests[0] and not bug.tests[0].startswith("progress/"):
+            continue
+        tests.append(Test("planted/" + bug.name, [os.path.join(HERE, "tests/planted.sh"), bug.path],
+                          int(bug.head.get("limit", 120)), ("planted",),
+                          kind=PAIR if bug.head.get("beside") == "tests" else ALONE))
     return tests
 
 
@@ -523,8 +551,8 @@ def choose(tests, patterns):
     steps = [t for t in builds(tests) if match(t)]
     if not chosen and not steps:
         raise Error(f"no test matches {' '.join(patterns)}: check --list shows them all")
-    have = builds(chosen)
-    return [t for t in steps if t.name not in {b.name for b in have}] + have + chosen
+    have = builds(chosen + steps)
+    return have + [t for t in steps if t.name not in {b.name for b in have}] + chosen
 
 
 def leave_out(tests):

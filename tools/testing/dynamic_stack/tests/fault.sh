@@ -21,6 +21,7 @@ variant=${variant:-}
 case $way in
 fred)
 	. "$TOOLS/tests/fred.sh"
+	kernel_planted=$BUILD/kernel-planted-fred
 	if [ -z "${DS_CPUS:-}" ]; then
 		for n in $(sed -n 's/^# processors: //p' "$0" | grep . || echo 1 2); do
 			DS_CPUS=$n "$0"
@@ -35,6 +36,7 @@ fred)
 	;;
 *)
 	kernel=$BUILD/kernel-fault$variant
+	kernel_planted=$BUILD/kernel-planted-fault
 	vm=(--timeout 240 --smp 2)
 	cmdlines=('' 'pti=on' 'nox2apic')
 	load=20
@@ -48,6 +50,12 @@ t=/sys/kernel/debug/dynamic_stack_test
 count() { sed -n "s/^$1 //p" /proc/vmstat; }
 was() { sed -n "s/^$1 //p" $f; }
 die() { echo "@@ $*"; cat $f; exit 1; }
+plant() {
+	for bug; do
+		echo 1 >/sys/module/dynamic_stack_planted/parameters/$bug || die "no bug $bug"
+	done
+	echo "@@ planted $*"
+}
 '
 
 # guest STATUS LABEL "COMMAND LINE" "COMMANDS" [options of vm]: boot, run, and
@@ -59,6 +67,13 @@ guest() {
 	expect_status "$status" "$TOOLS/vm" --kernel "$kernel/arch/x86/boot/bzImage" "${vm[@]}" \
 		--label "fault/$way/$name $label" --log "$CONSOLE" --mem 512M \
 		--append "dynamic_stack=on $append" "$@" --cmd "$GUEST $commands"
+}
+
+# planted STATUS "BUGS" "COMMAND LINE" "COMMANDS" [options of vm]: the same, on the kernel
+# with the bugs of planted/*.patch, after these were turned on (their names with _ for -)
+planted() {
+	local kernel=$kernel_planted
+	guest "$1" "planted-${2// /-}" "$3" "plant $2; $4" "${@:5}"
 }
 
 # What the guest printed last about KEY
@@ -84,9 +99,9 @@ echo \"@@ nested \$(was nested)\"
 	guest 0 plain 'dynamic_stack.populate=1' "$commands" "$@"
 	[ "$(result wrong)" = 0 ] || fail "$(result wrong) of $n rounds went wrong"
 	nested=$(result nested)
-	guest 2 planted-stack 'dynamic_stack.populate=1' "echo $((1 << 14)) >\$p/plant; $commands" "$@"
+	planted 2 one_pf_stack 'dynamic_stack.populate=1' "$commands" "$@"
 	how=$(grep -m1 -oE 'BUG: .*|Oops: .*|Kernel panic.*' "$CONSOLE")
-	guest 0 planted-cr2 'dynamic_stack.populate=1' "echo $((1 << 15)) >\$p/plant; $commands" "$@"
+	planted 0 lose_cr2 'dynamic_stack.populate=1' "$commands" "$@"
 	[ "$(result wrong)" -gt 0 ] || fail "with another CR2, no read fails: the test shows nothing"
 	echo "note: $nested of $n nested; $(result wrong) wrong with another CR2; without protection: $how"
 }

@@ -1,60 +1,82 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 330
-# needs: debug
-# beside: tests, but half ignore-seq no-exclusion late-park torn-clear
-# A bug is planted (dynamic_stack.plant=), and the test that should notice must
-# notice: it fails, or the kernel warns (and then stops) or dies. Before that, in the same boot,
-# the same test passes without the bug, or the result would mean nothing. Each
-# link to this file in planted/ is one bug.
+# planted.sh NAME.patch: the test planted/NAME. kernel-planted has all the bugs of
+# planted/*.patch; one is turned on, and the test that should notice must notice: it
+# fails, or the kernel warns (and then stops) or dies. Before that, on the same kernel,
+# the same test passes without the bug, or the result would mean nothing. What it is
+# tested with is in the patch's head: see planted --help.
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-delay=0
-delay_us=0
-smp=2
-policy=switch
-case "$(basename "$0" .sh)" in
-no-flush)		bit=0 test=remote_writes policy=sleep ;;
-fresh-frame)		bit=1 test=sleepers ;;
-ignore-accessed)	bit=2 test=sleepers ;;
-ignore-seq)		bit=3 test=remote_writes delay=60 ;;
-above-sp)		bit=4 test=sleepers ;;
-preset-accessed)	bit=5 test=sleepers ;;
-no-zero)		bit=6 test=remote_writes policy=sleep ;;
-leak)			bit=7 test=accounting policy=sleep ;;
-counter)		bit=8 test=accounting policy=sleep ;;
-half)			bit=9 test=starve ;;
-no-exclusion)		bit=10 test=remote_writes delay=60 ;;
-late-park)		bit=11 test=sleepers delay=5 ;;
-torn-clear)		bit=12 test=stale delay_us=300 ;;
-*)			echo "no such bug: $0"; exit 1 ;;
-esac
-
-name=$(basename "$0" .sh)
+patch=$1
+name=$(basename "$patch" .patch)
+bug=${name//-/_}
+# head KEY DEFAULT: what the patch's head says
+head() { sed -n "s/^# $1: //p" "$patch" | grep . || echo "$2"; }
+test=$(head test '')
 console=$BUILD/log/check/planted-$name.console
-status=0
-"$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" --label "planted/$name" \
-	--log "$console" --timeout 300 --smp $smp --mem 1G --append "dynamic_stack=on dynamic_stack.reclaim=$policy" --cmd "
+kernel=$BUILD/kernel-planted/arch/x86/boot/bzImage
+parameter=/sys/module/dynamic_stack_planted/parameters/$bug
+
+# What it said of its death. That a warning is printed under a lock, lockdep warns of, too.
+died() { sed -nE '/possible circular locking/d; /WARNING:|BUG:|Oops|corruption|panic/{p;q}' <<<"$1"; }
+
+said() { tr -d '\r' <"$1" | sed -n 's/^@@ //p'; }
+
+# A script that boots a guest: it finds another vm in TOOLS, which boots this kernel
+progress() {
+	local script=$TOOLS/tests/$test.sh control=${console%.console}-control.console status
+	mkdir "$DS_TMP/tools"
+	cat >"$DS_TMP/tools/vm" <<-EOF
+	#!/bin/bash
+	status=0
+	"$TOOLS/vm" "\$@" --kernel "$kernel" --log "\$DS_CONSOLE" --append "\$DS_PLANTED" || status=\$?
+	echo \$status >"$DS_TMP/status"
+	exit \$status
+	EOF
+	chmod +x "$DS_TMP/tools/vm"
+	TOOLS=$DS_TMP/tools DS_CONSOLE=$control DS_PLANTED='' "$script" ||
+		fail "$test fails without the bug"
+	if TOOLS=$DS_TMP/tools DS_CONSOLE=$console DS_PLANTED="dynamic_stack_planted.$bug=1" "$script"; then
+		fail "nothing noticed the bug"
+	fi
+	status=$(<"$DS_TMP/status")
+	case $status in
+	1)	echo "note: noticed: $(grep -vxFf <(said "$control") <(said "$console") | sed 1q)" ;;
+	2)	echo "note: noticed: the kernel died: $(died "$(<"$console")")" ;;
+	*)	fail "vm ended with status $status" ;;
+	esac
+}
+
+selftest() {
+	local status=0 after
+	"$TOOLS/vm" --kernel "$kernel" --label "planted/$name" --log "$console" --timeout 300 --smp 2 --mem 1G \
+		--append "dynamic_stack=on dynamic_stack.reclaim=$(head reclaim switch)" --cmd "
 p=/sys/module/dynamic_stack/parameters
-echo $delay >\$p/delay_ms
-echo $delay_us >\$p/delay_us
+[ \$(cat $parameter) = N ] || exit 1
+echo $(head delay-ms 0) >\$p/delay_ms
+echo $(head delay-us 0) >\$p/delay_us
 /selftests/$test || { echo '@@ control failed'; exit 1; }
 echo '@@ planted'
 echo 1 >/proc/sys/kernel/panic_on_warn
-echo $((1 << bit)) >\$p/plant
+echo 1 >$parameter
 /selftests/$test || exit 1
 " || status=$?
+	grep -q '^@@ planted' "$console" || fail "the test fails without the bug"
+	if sed '/^@@ planted/,$d' "$console" | grep -Eq 'WARNING:|BUG:'; then
+		fail "the kernel warned before the bug was planted"
+	fi
+	after=$(sed '1,/^@@ planted/d' "$console")
+	case $status in
+	1)	echo "note: noticed: $(grep -m1 '^not ok' <<<"$after")" ;;
+	2)	echo "note: noticed: the kernel died: $(died "$after")" ;;
+	0)	fail "nothing noticed the bug" ;;
+	*)	fail "vm ended with status $status" ;;
+	esac
+}
 
-grep -q '^@@ planted' "$console" || { echo "the test fails without the bug"; exit 1; }
-if sed '/^@@ planted/,$d' "$console" | grep -Eq 'WARNING:|BUG:'; then
-	echo "the kernel warned before the bug was planted"
-	exit 1
-fi
-after=$(sed '1,/^@@ planted/d' "$console")
-case $status in
-1)	echo "noticed: $(grep -m1 '^not ok' <<<"$after")" ;;
-2)	echo "noticed: the kernel died: $(grep -Em1 'WARNING:|BUG:|Oops|corruption|stack frame|panic' <<<"$after")" ;;
-0)	echo "nothing noticed the bug"; exit 1 ;;
-*)	echo "vm ended with status $status"; exit 1 ;;
+case $test in
+progress/*) progress ;;
+'' | */*) fail "$patch: what notices it has to be a selftest or progress/NAME" ;;
+*) selftest ;;
 esac

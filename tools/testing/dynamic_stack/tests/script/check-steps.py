@@ -76,11 +76,21 @@ assert not any(beside(t.name) for t in tests), "not one after the other with --j
 run([test("s/one", kind=check.BESIDE), test("s/two", kind=check.BESIDE)])
 assert not beside("s/one"), "two that belong beside a build run beside each other"
 
+# A step that builds on another one
+tests = [step("debug", status=1), step(INITRAMFS, seconds=0), step("planted"), test("t/one", ("planted",))]
+tests[2].needs = ("debug",)
+order, by = run(tests)
+assert by["build/planted"].status == by["t/one"].status == "skip", [(n, t.status) for n, t in by.items()]
+assert by["t/one"].reason == "build/debug failed: note: build-debug", by["t/one"].reason
+
 # The repository's own: a debug kernel is built for what needs one, once
 table = check.table()
 chosen = check.choose(table, ["planted/no-flush", "boot/starve"])
-assert [t.name for t in chosen] == ["build/debug", "build/initramfs", "boot/starve", "planted/no-flush"], [t.name for t in chosen]
+assert [t.name for t in chosen] == ["build/debug", "build/initramfs", "build/planted", "boot/starve",
+                                    "planted/no-flush"], [t.name for t in chosen]
 assert all(t.limit == (3600 if t.kind == check.BUILDS else 330 if t.name.startswith("planted") else 430) for t in chosen)
+chosen = check.choose(table, ["build/planted-fault"])
+assert [t.name for t in chosen] == ["build/fault", "build/planted-fault"], [t.name for t in chosen]
 chosen = check.choose(table, ["config/kasan"])
 assert [t.name for t in chosen] == ["build/initramfs", "build/config-kasan", "config/kasan"], [t.name for t in chosen]
 for t in table:

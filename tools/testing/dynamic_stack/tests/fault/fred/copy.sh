@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 1200
-# needs: fred
+# needs: fred planted-fred
 # A fault on user memory, with the stack pointer at each distance from a missing
 # page, while others want the CPU: it begins anew at level 0, where it may be
 # preempted. If it stays at level 1 (planted), the kernel warns of that.
@@ -23,6 +23,6 @@ echo "@@ level1 $level1"
 '
 guest 0 plain 'dynamic_stack.populate=1' "$copy"
 n=$(result level1)
-guest 4 planted 'dynamic_stack.populate=1' "echo $((1 << 20)) >\$p/plant; echo copy 16 >\$f"
+planted 4 stay 'dynamic_stack.populate=1' 'echo copy 16 >$f'
 how=$(grep -m1 -o 'WARNING: .* at .*raw_irqentry_exit_cond_resched' "$CONSOLE") || fail "there was another warning"
 echo "note: $n faults went back to level 0; at level 1: $how"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
-# needs: fault
+# needs: fault planted-fault
 # beside: tests
 # dynamic_stack_ensure(): what was asked for is there, stays there while the task
 # sleeps and the collector is busy, and goes when it is asked for no longer. More
@@ -22,5 +22,5 @@ done
 /selftests/accounting || die "frames are lost"
 '
 guest 0 ensure 'dynamic_stack.populate=1' "set -- 1; $ensure" --allow 'WARNING: '
-guest 0 planted 'dynamic_stack.populate=1' "echo $((1 << 18)) >\$p/plant; set -- 0; $ensure" --allow 'WARNING: '
+planted 0 take_ensured 'dynamic_stack.populate=1' "set -- 0; $ensure" --allow 'WARNING: '
 [ "$(result wrong)" -gt 0 ] || fail "what was ensured is taken, and nothing is wrong: the test shows nothing"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 900
-# needs: fault
+# needs: fault planted-fault
 # beside: tests
 # Stacks that only grow, by fault: one page at fork, nothing taken back, as in
 # RFC v1 and v2. Then the hardest: pages come by fault, and go at each switch.
@@ -40,6 +40,6 @@ guest 0 switch 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "load=$lo
 switch=$(result faults)
 # With the page that is in use parked, and another frame in its place (planted),
 # that can't go well
-guest 2 planted 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' \
-	'echo 18 >$p/plant; for i in 1 2 3 4 5; do echo "sleep 7000 20" >$t || die "data lost"; done'
+planted 2 'fresh_frame above_sp' 'dynamic_stack.populate=1 dynamic_stack.reclaim=switch' \
+	'for i in 1 2 3 4 5; do echo "sleep 7000 20" >$t || die "data lost"; done'
 echo "note: $never faults when stacks only grow, $switch when they shrink at each switch"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
-# needs: fault
+# needs: fault planted-fault
 # beside: tests
 # The KUnit suite of stack faults: recursion beyond what is promised is one of
 # its cases. If the #PF stack were not protected in NMI, #MC and #DB (planted), it
@@ -19,6 +19,8 @@ for populate in 1 4; do
 		fail "populate=$populate: $(cases ok) cases passed, $(cases 'not ok') failed, of 6"
 	! grep -q '# SKIP' "$CONSOLE" || fail "populate=$populate: cases were skipped"
 done
-guest 0 planted "$suite dynamic_stack.populate=1 dynamic_stack.plant=$((1 << 14))" true --allow 'WARNING: '
+# shellcheck disable=SC2154 # kernel_planted: from fault.sh
+kernel=$kernel_planted
+guest 0 planted "$suite dynamic_stack.populate=1 dynamic_stack_planted.one_pf_stack=1" true --allow 'WARNING: '
 [ "$(cases 'not ok')" -gt 0 ] || fail "without protection, all cases pass: the suite shows nothing"
 echo "note: 6 cases with each of two values of populate=; $(cases 'not ok') fails without protection"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 600
-# needs: fault
+# needs: fault planted-fault
 # As fault/ist/nmi, with a machine check. (Emulated as an Intel CPU: the kernel
 # goes on after the error that is made up.)
 set -euo pipefail

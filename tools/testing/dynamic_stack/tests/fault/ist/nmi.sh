@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 900
-# needs: fault
+# needs: fault planted-fault
 # An NMI comes while a page fault is on the #PF stack, and faults itself: the
 # frame that it interrupted must not be overwritten, and CR2 not be changed. By
 # turns, that is a stack fault and the fault on a user page. Without protection
@@ -23,5 +23,5 @@ for cmdline in "${turns[@]}"; do
 	guest 0 "${cmdline:-plain}" "dynamic_stack.populate=1 $cmdline" "$nmi"
 done
 nested=$(result nested)
-guest 2 planted 'dynamic_stack.populate=1' "echo $((1 << 14)) >\$p/plant; $nmi"
+planted 2 one_pf_stack 'dynamic_stack.populate=1' "$nmi"
 echo "note: $nested of 200 nested; without protection: $(grep -m1 -oE 'BUG: .*|Oops: .*|Kernel panic.*' "$CONSOLE")$turn"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 1200
-# needs: fault
+# needs: fault planted-fault
 # An interrupt comes when the stack pointer is at the edge of a missing page, so
 # that the CPU's push of its frame faults. The vector has been handed over by
 # then: it must be delivered again, and nothing may be left in service. Without
@@ -26,6 +26,6 @@ for cmdline in "${turns[@]}"; do
 	[ "$(result in_service)" = 0 ] || fail "left in service after $(result in_service) of 200 rounds"
 	[ "$(result again)" -ge 100 ] || fail "only $(result again) interrupts came at the edge"
 done
-guest 0 planted 'dynamic_stack.populate=1' "echo $((1 << 13)) >\$p/plant; $storm" --allow 'WARNING: |BUG: |INFO: '
+planted 0 lose_irq 'dynamic_stack.populate=1' "$storm" --allow 'WARNING: |BUG: |INFO: '
 [ "$(result lost)" -ge 100 ] || fail "without the repair only $(result lost) of 200 interrupts are lost"
 echo "note: none of 200 lost, $(result lost) without the repair$turn"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 600
-# needs: fault
+# needs: fault planted-fault
 # A task wakes up with its stack pointer near a missing page, so that the switch
 # faults on its stack while the CPU's current task is still the previous one.
 # Without a look at the next task's stack (planted), the kernel dies of that. So
@@ -24,5 +24,5 @@ split=$(result window)
 guest 0 plain 'dynamic_stack.hooks=1 dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "$window"
 n=$(result window)
 [ "$n" -gt 0 ] || fail "no fault came before the CPU knew its task"
-guest 2 planted 'dynamic_stack.hooks=1 dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "echo $((1 << 17)) >\$p/plant; $window"
+planted 2 only_current 'dynamic_stack.hooks=1 dynamic_stack.populate=1 dynamic_stack.reclaim=switch' "$window"
 echo "note: $n faults before the CPU knew its task, $split with the split; without the look: $(grep -m1 -oE 'BUG: .*|Oops: .*|Kernel panic.*' "$CONSOLE")"

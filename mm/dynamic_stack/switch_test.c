@@ -34,8 +34,8 @@ void dstack_isolated(struct kunit *test, int (*fn)(void *data), void *data)
 			   iso->left, iso->right);
 }
 
-/* KernelStack, in frames; exact while the machine stands still. */
-long dstack_test_frames(void)
+/* KernelStack, in pages; exact while the machine stands still. */
+long dstack_test_pages(void)
 {
 	long kb = 0;
 	int node, cpu;
@@ -106,7 +106,7 @@ unsigned long *dstack_test_word(struct dynamic_stack *ds, unsigned int i)
 }
 
 /* The same word, by the direct map: doesn't set the Accessed bit. */
-static unsigned long *frame_word(struct dynamic_stack *ds, unsigned int i)
+static unsigned long *page_word(struct dynamic_stack *ds, unsigned int i)
 {
 	return page_address(ds->page[i]) + 256;
 }
@@ -147,7 +147,7 @@ void dstack_test_consistent(struct dstack_iso *iso, struct dynamic_stack *ds)
 	}
 }
 
-struct core_ctx {
+struct switch_ctx {
 	struct dstack_iso	iso;
 	struct task_struct	*tsk;
 	struct dynamic_stack	*ds;
@@ -156,9 +156,9 @@ struct core_ctx {
 	struct page		*stash[POOL_CAPACITY];
 };
 
-static struct core_ctx *core_ctx(struct kunit *test)
+static struct switch_ctx *switch_ctx(struct kunit *test)
 {
-	struct core_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+	struct switch_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, ctx);
 	ctx->tsk = dstack_test_task(test);
@@ -180,7 +180,7 @@ static void set_accessed(struct dynamic_stack *ds, unsigned int i)
 static int populate_fresh(void *data)
 {
 	long pool = dstack_vm_event(NR_KSTACK_POOL), count = dstack_vm_event(KSTACK_POPULATE);
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
 	unsigned int i, seq = ds->seq;
@@ -217,14 +217,14 @@ static int populate_fresh(void *data)
 	return 0;
 }
 
-static void core_populate_fresh(struct kunit *test)
+static void switch_populate_fresh(struct kunit *test)
 {
-	dstack_isolated(test, populate_fresh, core_ctx(test));
+	dstack_isolated(test, populate_fresh, switch_ctx(test));
 }
 
 static int complete_takes_nothing(void *data)
 {
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
 	unsigned int seq;
@@ -242,15 +242,15 @@ static int complete_takes_nothing(void *data)
 	return 0;
 }
 
-static void core_complete_takes_nothing(struct kunit *test)
+static void switch_complete_takes_nothing(struct kunit *test)
 {
-	dstack_isolated(test, complete_takes_nothing, core_ctx(test));
+	dstack_isolated(test, complete_takes_nothing, switch_ctx(test));
 }
 
 /* The scheduler may reserve for a task and then run the collector instead. */
 static int reserve_twice(void *data)
 {
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
 	long pool = dstack_vm_event(NR_KSTACK_POOL);
@@ -264,15 +264,15 @@ static int reserve_twice(void *data)
 	return 0;
 }
 
-static void core_reserve_twice(struct kunit *test)
+static void switch_reserve_twice(struct kunit *test)
 {
-	dstack_isolated(test, reserve_twice, core_ctx(test));
+	dstack_isolated(test, reserve_twice, switch_ctx(test));
 }
 
 static int park_untouched(void *data)
 {
 	long pool = dstack_vm_event(NR_KSTACK_POOL), count = dstack_vm_event(KSTACK_RECLAIM);
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
 	unsigned int i;
@@ -289,9 +289,9 @@ static int park_untouched(void *data)
 	return 0;
 }
 
-static void core_park_untouched(struct kunit *test)
+static void switch_park_untouched(struct kunit *test)
 {
-	dstack_isolated(test, park_untouched, core_ctx(test));
+	dstack_isolated(test, park_untouched, switch_ctx(test));
 }
 
 /* Page 0 is written, page 1 is not touched, page 2 is read. */
@@ -299,7 +299,7 @@ static int park_restore(void *data)
 {
 	long pool = dstack_vm_event(NR_KSTACK_POOL), gauge = dstack_vm_event(NR_KSTACK_PARKED);
 	long park = dstack_vm_event(KSTACK_PARK), restore = dstack_vm_event(KSTACK_RESTORE);
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
 	struct page *page[DSTACK_PAGES];
@@ -325,7 +325,7 @@ static int park_restore(void *data)
 			ISO_TRUE(iso, ds->page[i] == page[i]);
 			ISO_TRUE(iso, pte_same(ds->saved[i], pte[i]));
 		}
-		ISO_EQ(iso, *frame_word(ds, 0), 0x1234);
+		ISO_EQ(iso, *page_word(ds, 0), 0x1234);
 		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - 2);
 		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge + 2);
 		ISO_EQ(iso, dstack_vm_event(KSTACK_PARK), park + 2 * round);
@@ -350,14 +350,14 @@ static int park_restore(void *data)
 	return 0;
 }
 
-static void core_park_restore(struct kunit *test)
+static void switch_park_restore(struct kunit *test)
 {
-	dstack_isolated(test, park_restore, core_ctx(test));
+	dstack_isolated(test, park_restore, switch_ctx(test));
 }
 
 static int park_once(void *data)
 {
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
 	struct page *page[DSTACK_PAGES];
@@ -384,15 +384,15 @@ static int park_once(void *data)
 	return 0;
 }
 
-static void core_park_once(struct kunit *test)
+static void switch_park_once(struct kunit *test)
 {
-	dstack_isolated(test, park_once, core_ctx(test));
+	dstack_isolated(test, park_once, switch_ctx(test));
 }
 
 /* Every sp near a page boundary: the pages from sp's own on stay. */
 static int park_above_sp(void *data)
 {
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
 	long edge, d;
@@ -429,9 +429,9 @@ static int park_above_sp(void *data)
 	return 0;
 }
 
-static void core_park_above_sp(struct kunit *test)
+static void switch_park_above_sp(struct kunit *test)
 {
-	struct core_ctx *ctx = core_ctx(test);
+	struct switch_ctx *ctx = switch_ctx(test);
 
 	dstack_isolated(test, park_above_sp, ctx);
 	ctx->touch = true;
@@ -440,7 +440,7 @@ static void core_park_above_sp(struct kunit *test)
 
 static int seq_counts(void *data)
 {
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
 	unsigned int i, seq = ds->seq;
@@ -459,14 +459,14 @@ static int seq_counts(void *data)
 	return 0;
 }
 
-static void core_seq(struct kunit *test)
+static void switch_seq(struct kunit *test)
 {
-	dstack_isolated(test, seq_counts, core_ctx(test));
+	dstack_isolated(test, seq_counts, switch_ctx(test));
 }
 
 static int deepest(void *data)
 {
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
 
@@ -489,13 +489,13 @@ static int deepest(void *data)
 	return 0;
 }
 
-static void core_deepest(struct kunit *test)
+static void switch_deepest(struct kunit *test)
 {
-	dstack_isolated(test, deepest, core_ctx(test));
+	dstack_isolated(test, deepest, switch_ctx(test));
 }
 
-/* Empty this CPU's pool but for @keep frames. */
-static void pool_keep(struct core_ctx *ctx, unsigned int keep)
+/* Empty this CPU's pool but for @keep pages. */
+static void pool_keep(struct switch_ctx *ctx, unsigned int keep)
 {
 	while (ctx->nr < ARRAY_SIZE(ctx->stash) &&
 	       kstack_pool_take(ctx->stash + ctx->nr, 1, DSTACK_LEVEL_ALL))
@@ -507,8 +507,8 @@ static void pool_keep(struct core_ctx *ctx, unsigned int keep)
 	kstack_pool_put(ctx->stash + ctx->nr, keep);
 }
 
-/* With @have frames in the pool, does the task get all that it needs? */
-static void reserve_from(struct core_ctx *ctx, unsigned int have, bool enough)
+/* With @have pages in the pool, does the task get all that it needs? */
+static void reserve_from(struct switch_ctx *ctx, unsigned int have, bool enough)
 {
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
@@ -533,10 +533,10 @@ static void reserve_from(struct core_ctx *ctx, unsigned int have, bool enough)
 
 static int reserve_all_or_nothing(void *data)
 {
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct task_struct *tsk = ctx->tsk;
 	struct dstack_iso *iso = &ctx->iso;
-	long pool = dstack_vm_event(NR_KSTACK_POOL), frames = dstack_test_frames();
+	long pool = dstack_vm_event(NR_KSTACK_POOL), pages = dstack_test_pages();
 	unsigned int have;
 
 	for (have = 0; have <= DSTACK_MAX_NEED; have++) {
@@ -564,7 +564,7 @@ static int reserve_all_or_nothing(void *data)
 	}
 	reserve_from(ctx, 3 * DSTACK_MAX_NEED, true);
 
-	/* Frames already there reduce the need. */
+	/* Pages already there reduce the need. */
 	tsk->flags = PF_KTHREAD;
 	pool_keep(ctx, DSTACK_MAX_NEED);
 	dstack_test_populate(iso, tsk);
@@ -578,16 +578,16 @@ static int reserve_all_or_nothing(void *data)
 	/* Two pages of the stack are back, the touched one is not. */
 	dstack_park(ctx->ds, top_sp(ctx->ds));
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - 1);
-	ISO_EQ(iso, dstack_test_frames(), frames);
+	ISO_EQ(iso, dstack_test_pages(), pages);
 	return 0;
 }
 
-static void core_reserve_all_or_nothing(struct kunit *test)
+static void switch_reserve_all_or_nothing(struct kunit *test)
 {
-	dstack_isolated(test, reserve_all_or_nothing, core_ctx(test));
+	dstack_isolated(test, reserve_all_or_nothing, switch_ctx(test));
 }
 
-static void core_may_shrink(struct kunit *test)
+static void switch_may_shrink(struct kunit *test)
 {
 	static const unsigned int stays[] = {
 		PF_EXITING, PF_MEMALLOC, PF_MEMALLOC_NOFS, PF_MEMALLOC_NOIO,
@@ -673,7 +673,7 @@ static void core_may_shrink(struct kunit *test)
 }
 
 /* Which sleeps let a stack be shrunk: a user task's, a kernel thread's. */
-static void core_asleep(struct kunit *test)
+static void switch_asleep(struct kunit *test)
 {
 	static const struct {
 		unsigned int	state;
@@ -730,7 +730,7 @@ static int switched_out(void *data)
 {
 	static const unsigned int stays[] = { PF_MEMALLOC, PF_KTHREAD | PF_MEMALLOC, PF_EXITING };
 	unsigned int policy = dynamic_stack_reclaim, i;
-	struct core_ctx *ctx = data;
+	struct switch_ctx *ctx = data;
 	struct task_struct *tsk = ctx->tsk;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
@@ -787,32 +787,32 @@ static int switched_out(void *data)
 	return 0;
 }
 
-static void core_switched_out(struct kunit *test)
+static void switch_switched_out(struct kunit *test)
 {
-	dstack_isolated(test, switched_out, core_ctx(test));
+	dstack_isolated(test, switched_out, switch_ctx(test));
 }
 
-static struct kunit_case core_cases[] = {
-	KUNIT_CASE(core_populate_fresh),
-	KUNIT_CASE(core_complete_takes_nothing),
-	KUNIT_CASE(core_reserve_twice),
-	KUNIT_CASE(core_reserve_all_or_nothing),
-	KUNIT_CASE(core_park_untouched),
-	KUNIT_CASE(core_park_restore),
-	KUNIT_CASE(core_park_once),
-	KUNIT_CASE(core_park_above_sp),
-	KUNIT_CASE(core_seq),
-	KUNIT_CASE(core_deepest),
-	KUNIT_CASE(core_may_shrink),
-	KUNIT_CASE(core_asleep),
-	KUNIT_CASE(core_switched_out),
+static struct kunit_case switch_cases[] = {
+	KUNIT_CASE(switch_populate_fresh),
+	KUNIT_CASE(switch_complete_takes_nothing),
+	KUNIT_CASE(switch_reserve_twice),
+	KUNIT_CASE(switch_reserve_all_or_nothing),
+	KUNIT_CASE(switch_park_untouched),
+	KUNIT_CASE(switch_park_restore),
+	KUNIT_CASE(switch_park_once),
+	KUNIT_CASE(switch_park_above_sp),
+	KUNIT_CASE(switch_seq),
+	KUNIT_CASE(switch_deepest),
+	KUNIT_CASE(switch_may_shrink),
+	KUNIT_CASE(switch_asleep),
+	KUNIT_CASE(switch_switched_out),
 	{}
 };
 
-static struct kunit_suite core_suite = {
-	.name		= "dynamic_stack_core",
+static struct kunit_suite switch_suite = {
+	.name		= "dynamic_stack_switch",
 	.init		= dstack_test_init,
-	.test_cases	= core_cases,
+	.test_cases	= switch_cases,
 };
 
-kunit_test_suite(core_suite);
+kunit_test_suite(switch_suite);

@@ -8,115 +8,35 @@
  * held for a few instructions: the pool's, an overflow list's if the pool is
  * full, and once in a task's life its descriptor's.
  */
-#define pr_fmt(fmt) "dynamic_stack: " fmt
-
 #include <linux/highmem.h>
-#include <linux/init.h>
-#include <linux/jiffies.h>
-#include <linux/moduleparam.h>
+#include <linux/irq_work.h>
+#include <linux/llist.h>
 #include <linux/oom.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 
 #include "internal.h"
 
-#define CREATE_TRACE_POINTS
 #include <trace/events/dynamic_stack.h>
 
-/* The parameters belong to the feature, not to this file. */
-#undef MODULE_PARAM_PREFIX
-#define MODULE_PARAM_PREFIX "dynamic_stack."
-
-DEFINE_STATIC_KEY_FALSE(dynamic_stack_key);
-
-/*
- * Code is patched in the order of addresses, and with CONFIG_PREEMPT a task may
- * fork meanwhile: fork() must not create a stack of one page while the switch
- * does not know yet that it has to map the rest.
- */
-bool dynamic_stack_live __read_mostly;
-
-static bool dynamic_stack_wanted __initdata = IS_ENABLED(CONFIG_DYNAMIC_STACK_DEFAULT_ON);
-
-/* Not an early parameter: those are read before the boot configuration is. */
-static int __init dynamic_stack_setup(char *str)
-{
-	if (kstrtobool(str, &dynamic_stack_wanted))
-		pr_warn("dynamic_stack=%s: neither on nor off\n", str);
-	return 1;
-}
-__setup("dynamic_stack=", dynamic_stack_setup);
-
-#ifdef CONFIG_DYNAMIC_STACK_HOOKS
-DEFINE_STATIC_KEY_FALSE(dynamic_stack_hooks_key);
-
-static bool dynamic_stack_hooks_wanted;
-module_param_named(hooks, dynamic_stack_hooks_wanted, bool, 0444);
-#endif
-
-/* First of all: no switch may overlook a managed stack. */
-static void __init dynamic_stack_start_switch(void)
-{
-#ifdef CONFIG_DYNAMIC_STACK_HOOKS
-	if (dynamic_stack_hooks_wanted) {
-		static_branch_enable(&dynamic_stack_hooks_key);
-		return;
-	}
-#endif
-	arch_dynamic_stack_split();
-}
-
-unsigned int dynamic_stack_reclaim __read_mostly = DSTACK_RECLAIM_SLEEP;
-
-static const char * const reclaim_names[] = {
-	[DSTACK_RECLAIM_SWITCH]	= "switch",
-	[DSTACK_RECLAIM_SLEEP]	= "sleep",
-	[DSTACK_RECLAIM_NEVER]	= "never",
-};
-
-/* May change at any time: it only decides what the next switch does. */
-static int reclaim_set(const char *val, const struct kernel_param *kp)
-{
-	int i = sysfs_match_string(reclaim_names, val);
-
-	if (i < 0)
-		return i;
-	WRITE_ONCE(dynamic_stack_reclaim, i);
-	/* It may be asleep for long. */
-	kstack_wake_collector();
-	return 0;
-}
-
-static int reclaim_get(char *buf, const struct kernel_param *kp)
-{
-	return sysfs_emit(buf, "%s\n", reclaim_names[READ_ONCE(dynamic_stack_reclaim)]);
-}
-
-static const struct kernel_param_ops reclaim_ops = {
-	.set = reclaim_set,
-	.get = reclaim_get,
-};
-module_param_cb(reclaim, &reclaim_ops, NULL, 0644);
+/* Stacks that a CPU's switches have left for the collector to look at. */
+DEFINE_PER_CPU(struct llist_head, dstack_queued);
 
 /**
- * dstack_vm_event - sum of a gauge that is kept as a vm event
- * @item: the event
+ * dstack_queue - let the collector look at a stack
+ * @ds: the stack
  *
- * Each CPU counts up and down, so only the sum is meaningful; an offline CPU's
- * part has been folded into another's.
- *
- * Return: the sum, exact if nothing moves meanwhile.
+ * Context: the task's switch; runqueue lock held, interrupts off.
  */
-unsigned long dstack_vm_event(enum vm_event_item item)
+void dstack_queue(struct dynamic_stack *ds)
 {
-	long nr = 0;
-	int cpu;
-
-	for_each_online_cpu(cpu) {
-		/* Others count on: the sum is as good as it can be. */
-		nr += data_race(per_cpu(vm_event_states, cpu).event[item]);
-	}
-	return max(nr, 0L);
+	dstack_assert_state(ds);
+	ds->queued = true;
+	refcount_inc(&ds->ref);
+	llist_add(&ds->node, this_cpu_ptr(&dstack_queued));
+	/* Not from under the runqueue lock. */
+	if (unlikely(READ_ONCE(kstack_collectd.asleep)))
+		irq_work_queue(this_cpu_ptr(&kstack_collectd_wake));
 }
 
 /* It asked not to wait for memory: real-time, or all its memory is locked. */
@@ -141,7 +61,7 @@ static bool dstack_dying(struct task_struct *tsk)
 }
 
 /**
- * dynamic_stack_level - what may a task use that lacks frames?
+ * dynamic_stack_level - what may a task use that lacks pages?
  * @tsk: a task that is queued
  *
  * All that there is may those use that memory reclaim, and so the refilling of
@@ -172,21 +92,21 @@ enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 }
 
 /**
- * __dynamic_stack_reserve - get the frames that a task needs to run
+ * __dynamic_stack_reserve - get the pages that a task needs to run
  * @next: the task that the scheduler has picked; its stack is managed
  *
- * All or nothing. The frames are in the stack's slots afterwards, but not
- * mapped; the switch does that. Whoever takes frames away from a stack needs
+ * All or nothing. The pages are in the stack's slots afterwards, but not
+ * mapped; the switch does that. Whoever takes pages away from a stack needs
  * the runqueue lock of a queued task, so what is reserved here stays reserved
  * until the switch.
  *
  * Context: on the previous task's stack; runqueue lock held, interrupts off.
- * Return: false if frames are short. @next must not run then.
+ * Return: false if pages are short. @next must not run then.
  */
 bool __dynamic_stack_reserve(struct task_struct *next)
 {
 	struct dynamic_stack *ds = next->dynamic_stack;
-	struct page *frame[DSTACK_PAGES];
+	struct page *pages[DSTACK_PAGES];
 	unsigned int i, nr = 0, need;
 
 	if (dstack_ready(ds))
@@ -201,28 +121,29 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	if (!need)
 		return true;
 
-	if (!kstack_pool_take(frame, need, dynamic_stack_level(next))) {
+	if (!kstack_pool_take(pages, need, dynamic_stack_level(next))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
-		return dstack_planted(HALF);
+		return false;
 	}
 
+	dstack_assert_state(ds);
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		if (ds->page[i] || !(dynamic_stack_promise & BIT(i)))
 			continue;
-		dstack_check_clean(frame[nr]);
-		WRITE_ONCE(ds->page[i], frame[nr++]);
+		dstack_check_clean(pages[nr]);
+		WRITE_ONCE(ds->page[i], pages[nr++]);
 		dstack_set_owner(ds, ds->page[i]);
 	}
 	return true;
 }
 
 /**
- * dynamic_stack_runnable - can a task run on this CPU without any new frame?
+ * dynamic_stack_runnable - can a task run on this CPU without any new page?
  * @tsk: a task on this CPU's runqueue
  *
  * Context: runqueue lock held, interrupts off.
- * Return: true if its stack is complete, or all its frames are there.
+ * Return: true if its stack is complete, or all its pages are there.
  */
 bool dynamic_stack_runnable(struct task_struct *tsk)
 {
@@ -238,13 +159,14 @@ bool dynamic_stack_runnable(struct task_struct *tsk)
 }
 
 /*
- * Make every page present whose slot has a frame. A parked page gets its own
+ * Map every slot that has a page. A parked one gets its own
  * PTE back, so an entry that some TLB still has is right again (I4).
  */
 void dstack_map_pages(struct dynamic_stack *ds)
 {
 	unsigned int i, fresh = 0, restored = 0;
 
+	dstack_assert_state(ds);
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		pte_t pte;
 
@@ -253,10 +175,6 @@ void dstack_map_pages(struct dynamic_stack *ds)
 		/* It comes by fault. */
 		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && !ds->page[i])
 			continue;
-		if (dstack_planted(HALF) && !ds->page[i])
-			continue;
-		if (dstack_planted(FRESH_FRAME) && (ds->parked & BIT(i)))
-			dstack_replace_frame(ds, i);
 
 		dstack_check_owner(ds, ds->page[i]);
 		if (ds->parked & BIT(i)) {
@@ -264,8 +182,6 @@ void dstack_map_pages(struct dynamic_stack *ds)
 			restored++;
 		} else {
 			pte = mk_pte(ds->page[i], DYNAMIC_STACK_PROT);
-			if (dstack_planted(PRESET_ACCESSED))
-				pte = pte_mkyoung(pte);
 			VM_WARN_ON_ONCE(pte_young(pte));
 			fresh++;
 		}
@@ -288,9 +204,9 @@ void dstack_map_pages(struct dynamic_stack *ds)
 }
 
 /**
- * __dynamic_stack_map - map the whole stack of the task that is switched to
- * @next: the task; its stack is not whole, and __dynamic_stack_reserve() got the
- *	frames
+ * __dynamic_stack_map - make the stack of the task complete that is switched to
+ * @next: the task; its stack is not complete, and __dynamic_stack_reserve() got the
+ *	pages
  *
  * Context: on the previous task's stack; runqueue lock held, interrupts off.
  * An NMI here runs on its own stack and doesn't look at @next's.
@@ -308,8 +224,8 @@ void __dynamic_stack_map(struct task_struct *next)
 /*
  * Unmap everything below the page that holds the stack pointer. The kernel has
  * no red zone, so nothing there is live. A page whose Accessed bit is still 0
- * in the atomically cleared PTE is in no TLB, and its frame is as clean as it
- * came: back to the pool. Any other frame stays with the stack, parked.
+ * in the atomically cleared PTE is in no TLB, and its page is as clean as it
+ * came: back to the pool. Any other page stays with the stack, parked.
  *
  * The task is off the CPU and can't be picked or woken: the caller is its last
  * switch, before on_cpu is cleared, or a task_call_func() callback.
@@ -317,7 +233,7 @@ void __dynamic_stack_map(struct task_struct *next)
 void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 {
 	unsigned int i, clean = 0, parked = 0, first;
-	struct page *frame[DSTACK_PAGES];
+	struct page *pages[DSTACK_PAGES];
 
 	/* Never twice: a parked page's PTE of 0 would read as "not accessed". */
 	if (!dstack_complete(ds))
@@ -325,11 +241,9 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 	if (WARN_ON_ONCE(sp < ds->base || sp >= ds->base + THREAD_SIZE))
 		return;
 
+	dstack_assert_state(ds);
 	first = (sp - ds->base) >> PAGE_SHIFT;
-	if (!dstack_planted(TAKE_ENSURED))
-		first = min(first, (unsigned int)DSTACK_PAGES - ds->ensured);
-	if (dstack_planted(ABOVE_SP) && first < DSTACK_PAGES - 1)
-		first++;
+	first = min(first, (unsigned int)DSTACK_PAGES - ds->ensured);
 
 	for (i = 0; i < first; i++) {
 		pte_t pte;
@@ -338,19 +252,16 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && !(ds->mapped & BIT(i)))
 			continue;
 		dstack_check_owner(ds, ds->page[i]);
-		if (dstack_planted(TORN_CLEAR))
-			pte = dstack_clear_torn(ds->ptep + i);
-		else
-			pte = arch_dynamic_stack_clear(ds->ptep + i);
+		pte = arch_dynamic_stack_clear(ds->ptep + i);
 
-		if (pte_young(pte) && !dstack_planted(IGNORE_ACCESSED)) {
+		if (pte_young(pte)) {
 			ds->saved[i] = pte;
 			ds->parked |= BIT(i);
 			if (i < ds->deepest)
 				ds->deepest = i;
 			parked++;
 		} else {
-			frame[clean++] = ds->page[i];
+			pages[clean++] = ds->page[i];
 			dstack_set_owner(NULL, ds->page[i]);
 			WRITE_ONCE(ds->page[i], NULL);
 		}
@@ -360,12 +271,11 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 		ds->deepest = first;
 
 	if (clean) {
-		kstack_pool_put(frame, clean);
+		kstack_pool_put(pages, clean);
 		__count_vm_events(KSTACK_RECLAIM, clean);
 	}
 	__count_vm_events(KSTACK_PARK, parked);
-	if (!dstack_planted(COUNTER))
-		__count_vm_events(NR_KSTACK_PARKED, parked);
+	__count_vm_events(NR_KSTACK_PARKED, parked);
 }
 
 /*
@@ -405,7 +315,7 @@ static bool dstack_asleep(struct task_struct *tsk)
  * See dstack_asleep(). A dying task gives its whole stack back soon, unless it
  * waits for a dump. A task in direct reclaim, and one that must not enter file
  * systems or block devices when it allocates because reclaim may wait for it,
- * must not have to wait for a frame.
+ * must not have to wait for a page.
  *
  * Context: the task is off the CPU and can't start, or is being switched out.
  * Return: true if it may.
@@ -454,54 +364,11 @@ void __dynamic_stack_switched_out(struct task_struct *prev)
 
 	if (parks && dstack_may_shrink(prev)) {
 		dstack_check_locks(prev);
-		if (dstack_planted(LATE_PARK))
-			dstack_park_late(ds, arch_dynamic_stack_sp(prev));
-		else
-			dstack_park(ds, arch_dynamic_stack_sp(prev));
+		dstack_park(ds, arch_dynamic_stack_sp(prev));
 		trace_dynamic_stack_park(prev, ds->mapped, ds->parked);
 	}
 
 	/* With "never", for when another policy comes. */
 	if ((!parks || ds->parked) && !ds->queued)
-		kstack_queue(ds);
+		dstack_queue(ds);
 }
-
-/*
- * Early, so that no other CPU is up yet, and each one gets its pool before it
- * comes online. The tasks that exist already keep their whole stacks.
- */
-static int __init dynamic_stack_init(void)
-{
-	int err;
-
-	if (!dynamic_stack_wanted)
-		return 0;
-	if (!arch_dynamic_stack_supported()) {
-		pr_info("off: not supported on this CPU or hypervisor\n");
-		return 0;
-	}
-
-	if (!dstack_proof_init())
-		return 0;
-	if (!kstack_fault_init()) {
-		pr_info("off: stacks of this size need page faults on a stack of their own\n");
-		return 0;
-	}
-	err = dstack_stack_init();
-	if (!err)
-		err = kstack_pool_init();
-	if (!err)
-		err = kstack_collect_init();
-	if (err) {
-		pr_warn("off: initialization failed (%d)\n", err);
-		return 0;
-	}
-
-	dynamic_stack_start_switch();
-	static_branch_enable(&dynamic_stack_key);
-	WRITE_ONCE(dynamic_stack_live, true);
-	pr_info("on: reclaim=%s, %lu pages per stack\n",
-		reclaim_names[dynamic_stack_reclaim], DSTACK_PAGES);
-	return 0;
-}
-early_initcall(dynamic_stack_init);

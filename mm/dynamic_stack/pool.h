@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Dynamic kernel stacks: what pools are made of, for pool.c and those that fill
+ * them.
+ */
+#ifndef _MM_DYNAMIC_STACK_POOL_H
+#define _MM_DYNAMIC_STACK_POOL_H
+
+#include <linux/hrtimer.h>
+#include <linux/percpu-defs.h>
+
+#include "internal.h"
+
+#define POOL_MIN		(2 * DSTACK_MAX_NEED)
+
+/**
+ * struct kstack_pool - a CPU's pages
+ * @lock: guards the members up to @pages; held for a few instructions only.
+ *	Others look without it, to see whether it is worth taking.
+ * @nr: number of pages
+ * @starved: a task could not be run for want of pages. Whoever adds pages
+ *	reschedules the CPU; since both look under @lock, none is missed.
+ * @level: the highest level of a task that was refused pages since then
+ * @kicked: @kick is on its way or kstackd is at work
+ * @retry: jiffies before which kstackd need not be kicked again
+ * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
+ * @online: @pages may be filled
+ * @busy: consecutive times kstackd found another thread collecting
+ * @pages: the pages, last in, first out
+ * @cpu: whose pool this is
+ * @node: its NUMA node
+ * @kick: leaves the runqueue lock behind, to wake up kstackd. Hard also on
+ *	PREEMPT_RT, where the other kind depends on a thread.
+ * @timer: wakes up kstackd when it has found nothing. Hard as well: a timer
+ *	may need ksoftirqd, which may be queued behind the task that starves.
+ * @kstackd: the CPU's refiller
+ */
+struct kstack_pool {
+	raw_spinlock_t		lock;
+	unsigned int		nr;
+	bool			starved;
+	u8			level;
+	bool			kicked;
+	bool			backoff;
+	bool			online;
+	unsigned int		busy;
+	unsigned long		retry;
+	struct page		*pages[POOL_CAPACITY];
+
+	int			cpu;
+	int			node;
+	struct irq_work		kick;
+	struct hrtimer		timer;
+	struct task_struct	*kstackd;
+};
+
+DECLARE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
+
+/*
+ * A list of cleared pages: one for each node, and the reserve. @low is the
+ * smallest @nr since kstack_overflow_age().
+ */
+struct kstack_list {
+	raw_spinlock_t		lock;
+	struct list_head	pages;
+	unsigned long		nr;
+	unsigned long		low;
+};
+
+extern struct kstack_list *kstack_overflow;
+extern struct kstack_list kstack_reserve;
+extern unsigned long kstack_reserve_target;
+
+/* The marks: sysctls that may change at any time. */
+extern unsigned int kstack_pool_low;
+extern unsigned int kstack_pool_high;
+
+void kstack_list_add(struct kstack_list *list, struct page *page);
+struct page *kstack_list_del(struct kstack_list *list);
+void kstack_overflow_add(struct page *page);
+unsigned int kstack_pool_target(void);
+unsigned int kstack_pool_mark(void);
+unsigned int kstack_pool_floor(enum dynamic_stack_level level);
+bool kstack_pool_unstarve(struct kstack_pool *pool);
+unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **pages, unsigned int nr);
+bool kstack_pool_add(struct kstack_pool *pool, struct page *page);
+struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep);
+struct kstack_pool *kstack_pool_short(unsigned int nr);
+void kstack_pool_set_online(struct kstack_pool *pool, bool online);
+void kstack_pool_drain(struct kstack_pool *pool);
+
+#endif /* _MM_DYNAMIC_STACK_POOL_H */

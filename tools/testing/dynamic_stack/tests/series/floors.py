@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# limit: 60
+# needs: guest debug
+# beside: builds
+"""
+The files of mm/dynamic_stack are floors of one house: each calls those below it, so
+that the series can be read, and each part understood, from the ground up. What they
+call is taken from the objects: a function that one lacks and another has.
+
+Data are left out: that the policy is read where it counts, and set in init.c, is no
+call. Nor is a wake-up: as page_alloc.c wakes kswapd, pool.c wakes kstackd.
+"""
+
+import glob
+import os
+import re
+import subprocess
+import sys
+
+# From the ground up. What is not here is a test, and stands on the roof.
+FLOORS = ("debug", "proof", "pool", "fault", "switch", "stack", "collect", "refill", "init", "debugfs")
+ROOF = re.compile("test_[a-z]+|[a-z]+_test")
+
+# Calls that go up all the same: caller, function, and why
+UP = (
+    (".*", r"__SCT__tp_func_dynamic_stack_\w+", "a tracepoint, made in init.c: a call only if somebody listens"),
+    (".*", r"dstack_test_\w+|dstack_isolated", "KUnit cases are included by the file that they test"),
+)
+
+
+def symbols(path):
+    """-> the functions that an object has, the symbols that it lacks"""
+    has, lacks = set(), set()
+    for line in subprocess.run(["nm", path], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines():
+        kind, name = line[16:].split()
+        if kind == "U":
+            lacks.add(name)
+        elif kind in "TW":
+            has.add(name)
+    return has, lacks
+
+
+def calls(directory):
+    """-> {(caller, function, callee)}, the floors"""
+    objects = {os.path.basename(o)[:-2]: symbols(o) for o in glob.glob(directory + "/*.o")
+               if not o.endswith("built-in.o")}
+    owner = {f: name for name, (has, _) in objects.items() for f in has}
+    return {(name, f, owner[f]) for name, (_, lacks) in objects.items() for f in lacks if f in owner}, set(objects)
+
+
+def upwards(graph, floors):
+    """The calls that go up, or to another one on the roof"""
+    def height(name):
+        return floors.index(name) if name in floors else len(floors)
+
+    return sorted((a, f, b) for a, f, b in graph if height(b) >= height(a) < len(floors))
+
+
+def fresh(directory, source):
+    """Was it built since its source was edited? Not every kernel is always there."""
+    try:
+        return os.path.getmtime(directory + "/fault.o") > os.path.getmtime(source)
+    except OSError:
+        return False
+
+
+def main():
+    build = os.environ["BUILD"]
+    dirs = [f"{build}/kernel-{k}/mm/dynamic_stack" for k in ("guest", "debug")]
+    fault = f"{build}/kernel-fault/mm/dynamic_stack"
+    if fresh(fault, os.path.join(os.environ["ROOT"], "mm/dynamic_stack/fault.c")):
+        dirs.append(fault)
+    graph, files = set(), set()
+    for d in dirs:
+        g, f = calls(d)
+        graph |= g
+        files |= f
+
+    wrong = 0
+    for name in sorted(files - set(FLOORS)):
+        if not ROOF.fullmatch(name):
+            print(f"{name}.c has no floor: give it one in {os.path.basename(__file__)}")
+            wrong += 1
+    used = set()
+    for a, f, b in upwards(graph, FLOORS):
+        why = [u for u in UP if re.fullmatch(u[0], a) and re.fullmatch(u[1], f)]
+        used.update(why)
+        if not why:
+            print(f"{a}.c calls {f}() in {b}.c, above it")
+            wrong += 1
+    for u in UP:
+        if u not in used:
+            print(f"nobody calls {u[1]}: it need not be excepted any more")
+            wrong += 1
+
+    # With the ground on the roof it has to find something: the comparison can fail
+    turned = FLOORS[3:] + FLOORS[:3]
+    if len(upwards(graph, turned)) < 10:
+        print("a house that stands on its head is not noticed")
+        wrong += 1
+    missing = set(FLOORS) - files - ({"fault"} if len(dirs) < 3 else set())
+    if missing:
+        print(f"no object of {', '.join(sorted(missing))}")
+        wrong += 1
+    if wrong:
+        print(f"FAIL: {wrong} calls or files are not where they should be")
+        return 1
+    print(f"{len(graph)} calls between {len(files)} files of mm/dynamic_stack, {len(upwards(graph, FLOORS))} of them excepted")
+    return 0
+
+
+sys.exit(main())
