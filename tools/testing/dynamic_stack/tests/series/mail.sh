@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
 # beside: builds
-# What `make series` writes: git am applies it to the pristine base, and gives
-# the tree of the branch; the cover letter is complete; a person can sign.
+# What `make series` writes: git am applies A to the pristine base, and B to that, and
+# gives the trees of the branch; the cover letters are complete; a person can sign. A
+# has not a line of the fault path.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
@@ -11,18 +12,25 @@ linux=$BUILD/linux mails=$DS_TMP/mails
 "$TOOLS/series" branch
 SIGNOFF='A. Person <person@example.org>' "$TOOLS/series" mail "$mails"
 
-! grep -l '^New-files:' "$mails"/* || fail "a line that only this repository needs"
-for mail in "$mails"/*; do
+! grep -rl '^New-files:' "$mails" || fail "a line that only this repository needs"
+for mail in "$mails"/*/*; do
 	sed '/^---$/q' "$mail" >"$DS_TMP/head"
 	grep -q '^From: A. Person <person@example.org>' "$DS_TMP/head" || fail "$mail: not from the person"
 	case $mail in */0000-*) continue ;; esac
 	[ "$(grep -c '^Signed-off-by: A. Person <person@example.org>$' "$DS_TMP/head")" = 1 ] ||
 		fail "$mail: not signed"
 done
-grep -q '\*\*\*' "$mails"/0000-* && fail "the cover letter has a place that was not filled"
-n=$(git -C "$linux" rev-list --count refs/tags/base..HEAD)
-grep -q "^Subject: \[RFC PATCH 0*0/$n\] Dynamic kernel stacks" "$mails"/0000-* || fail "the cover letter's subject"
+cat "$mails"/*/0000-* | grep -q '\*\*\*' && fail "a cover letter has a place that was not filled"
+a=$(git -C "$linux" rev-list --count refs/tags/base..series-a) b=$(git -C "$linux" rev-list --count series-a..HEAD)
+grep -q "^Subject: \[RFC PATCH 0*0/$a\] Dynamic kernel stacks" "$mails"/a/0000-* || fail "the subject of A's cover letter"
+grep -q "^Subject: \[RFC PATCH 0*0/$b\] Dynamic kernel stacks: " "$mails"/b/0000-* || fail "the subject of B's cover letter"
 expect_error 'give a name and an address' env SIGNOFF=me "$TOOLS/series" mail "$DS_TMP/none"
+
+# A is the feature alone: not a line of the fault path
+mapfile -t files < <(git -C "$linux" diff --name-only refs/tags/base series-a)
+if git -C "$linux" grep -nE 'DYNAMIC_STACK_(FAULT|32K|64K)|kstack_fault_|dynamic_stack_fault' series-a -- "${files[@]}"; then
+	fail "series A has lines of the fault path"
+fi
 
 # Only the files that the series touches are checked out
 tree=$DS_TMP/am
@@ -31,8 +39,10 @@ trap 'git -C "$linux" worktree remove --force "$tree"' EXIT
 git -C "$linux" diff --name-only refs/tags/base HEAD | sed 's,^,/,' >"$DS_TMP/files"
 git -C "$tree" sparse-checkout set --no-cone --stdin <"$DS_TMP/files"
 git -C "$tree" checkout -q
-mapfile -t patches < <(find "$mails" -name '*.patch' ! -name '0000-*' | sort)
-git -C "$tree" -c user.name=Tester -c user.email=tester@localhost am -q "${patches[@]}" ||
-	fail "git am does not apply the mails"
-[ "$(git -C "$tree" rev-parse 'HEAD^{tree}')" = "$(git -C "$linux" rev-parse 'HEAD^{tree}')" ] ||
-	fail "git am gives another tree than the branch"
+for part in a:series-a b:HEAD; do
+	mapfile -t patches < <(find "$mails/${part%:*}" -name '*.patch' ! -name '0000-*' | sort)
+	git -C "$tree" -c user.name=Tester -c user.email=tester@localhost am -q "${patches[@]}" ||
+		fail "git am does not apply series ${part%:*}"
+	[ "$(git -C "$tree" rev-parse 'HEAD^{tree}')" = "$(git -C "$linux" rev-parse "${part#*:}^{tree}")" ] ||
+		fail "git am of series ${part%:*} gives another tree than the branch"
+done

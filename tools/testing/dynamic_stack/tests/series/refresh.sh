@@ -94,5 +94,5 @@ rm -rf "$REPO/build"
 "$S" branch
 [ "$tree" = "$(g rev-parse 'HEAD^{tree}')" ] || fail "another tree from a fresh clone"
 "$S" mail
-[ "$(find "$REPO/build/series" -name '*.patch' | wc -l)" = 3 ] || fail "not three mails"
-grep -q 'int two;' "$REPO"/build/series/0002* || fail "the mail lacks the new file"
+[ "$(find "$REPO/build/series/a" -name '*.patch' | wc -l)" = 3 ] || fail "not three mails"
+grep -q 'int two;' "$REPO"/build/series/a/0002* || fail "the mail lacks the new file"
