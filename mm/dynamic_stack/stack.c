@@ -429,13 +429,13 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
 	struct keep_args *args = data;
 	unsigned int i;
 
-	dstack_assert_state(ds);
 	if (ds->mapped != DSTACK_ALL) {
 		/* It runs, and a fault may fill the same slot. */
 		if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && !dstack_off_cpu(tsk))
 			return -EBUSY;
 		if (args->nr < DSTACK_PAGES - dstack_held(ds))
 			return false;
+		dstack_assert_state(ds);
 		for (i = 0; i < DSTACK_PAGES; i++) {
 			if (ds->page[i])
 				continue;
