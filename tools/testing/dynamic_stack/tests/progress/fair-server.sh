@@ -10,7 +10,7 @@ set -euo pipefail
 
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
 	--label progress/fair-server --log "$BUILD/log/check/progress-fair-server.console" \
-	--timeout 120 --smp 1 --mem 512M --append dynamic_stack=on --cmd '
+	--timeout 120 --icount 3 --smp 1 --mem 512M --append dynamic_stack=on --cmd '
 progress-threads 60 3000 9000 &
 sleep 4
 progress-rt'

@@ -10,7 +10,7 @@ set -euo pipefail
 
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
 	--label progress/oom-notifier --log "$BUILD/log/check/progress-oom-notifier.console" \
-	--timeout 80 --smp 2 --mem 512M --allow "sysrq|Out of memory|oom-kill" --append dynamic_stack=on --cmd '
+	--timeout 80 --icount 0 --smp 1 --mem 512M --allow "sysrq|Out of memory|oom-kill" --append dynamic_stack=on --cmd '
 ms() { awk "{ print int(\$1 * 1000) }" /proc/uptime; }
 i=0
 while [ $i -lt 12 ]; do sh -c "echo 900 >/proc/self/oom_score_adj; exec sleep 1000" & i=$((i + 1)); done
