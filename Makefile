@@ -44,7 +44,7 @@ estimate: ## what it would save here: this machine's threads, its own kernel (ro
 	@$(T)/setup estimate
 	@$(T)/estimate $(if $(ADB),--adb=$(filter-out 1,$(ADB)))
 
-bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick or parts as "ops day", REAL=1: this machine)
+bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick or parts as "ops day"; BENCH=cycles, REAL=1: this machine)
 	@$(T)/bench $(if $(BENCH),BENCH="$(BENCH)") $(if $(REAL),REAL="$(REAL)")
 
 check: setup ## run the tests, half an hour (TESTS="boot/* kunit/*" for some)

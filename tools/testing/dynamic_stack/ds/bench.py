@@ -27,6 +27,9 @@ Parts (BENCH=quick: ops and static; BENCH="ops latency": these):
   idle      interrupts of idle processors in a minute
   day       a phone's day in two minutes: memory over time, and its price, for
             several settings of the policy
+  cycles    cycles of a switch's work on this machine's processor: its sources in a
+            program, beside a pipe ping-pong. No kernel and no guest; needs gcc and make,
+            takes seconds. Writes build/results/cycles.json.
 
 Builds the kernels and the guest if need be, prints tables and writes
 build/results/bench.json, bench.png and bench-day.png.
@@ -48,7 +51,7 @@ import statistics
 import subprocess
 import sys
 
-from . import plot, repo, ui
+from . import cycles, plot, repo, ui
 from .repo import BUILD, RESULTS, ROOT, Guest, base_mk, command_line, output, short, step, tool
 from .ui import Error
 
@@ -76,7 +79,7 @@ RATIOS = {"off": "off", "on": "on", "switch": "on_switch", "fault": "fault", "gr
 DEFAULT = (1000, 1000)
 KERNELS = {"guest": ("base", "guest", "guest-fault", "guest-hooks"),
            "bench": ("bench-base", "bench", "bench-fault", "bench-hooks")}
-PARTS = ("ops", "fault", "depth", "static", "parallel", "latency", "scale", "idle", "day")
+PARTS = ("ops", "fault", "depth", "static", "parallel", "latency", "scale", "idle", "day", "cycles")
 QUICK = ("ops", "static")
 
 COLOUR = {"off": plot.GREY, "on": plot.BLUE, "switch": plot.RED, "fault": plot.SKY, "growth": plot.PINK,
@@ -125,6 +128,7 @@ def options():
     p.add_argument("--threads", default=" ".join(map(str, SCALE)), help="scale part")
     p.add_argument("--latency-seconds", type=int, default=10)
     p.add_argument("--day-seconds", type=int, default=120)
+    p.add_argument("--cycles-rounds", type=int, default=1000, help="cycles part (default 1000)")
     p.add_argument("--append", default="", help="more of the kernel's command line, for all")
     p.add_argument("--config", choices=KERNELS, default="bench", help="which kernels to count instructions with: "
                    "of configs/bench.config (default), or the tests' own")
@@ -151,6 +155,8 @@ def options():
         p.error("--jobs: at least 1")
     if o.seconds < 1:
         p.error("--seconds: at least 1")
+    if o.cycles_rounds < 1:
+        p.error("--cycles-rounds: at least 1")
     o.parts = o.parts.split() if o.parts else list(PARTS)
     for part in o.parts:
         if part not in PARTS:
@@ -211,6 +217,7 @@ class Bench:
         self.o, self.warned, self.bad = o, [], []
         self.workloads, self.more, self.start = [], {}, {}
         self.boots, self.running = 0, []
+        self.cycles_result = None
 
     def together(self, fn, items):
         """Several guests at once: what is counted in one doesn't depend on the others"""
@@ -619,6 +626,15 @@ class Bench:
               "+/switch: to stock. The sleep\nthat makes a stack shrink is vm.dynamic_stack_sleep_ms, the period, if it is not "
               "the same or 1 s,\nvm.dynamic_stack_collect_period_ms.")
 
+    # -- cycles
+
+    def cycles(self):
+        self.cycles_result, _ = cycles.measure(self.o.cycles_rounds)
+
+    def cycles_table(self):
+        if self.cycles_result:
+            cycles.table(self.cycles_result)
+
     def profile(self):
         """Instructions of each function, from a plugin that counts them"""
         os.makedirs(LOGS, exist_ok=True)
@@ -896,8 +912,8 @@ def real(o):
     output(["make", "-s", "-C", SOURCE, f"O={out}"])
     exe = os.path.join(out, "ds-bench")
     path = o.json or os.path.join(RESULTS, "bench-real.json")
-    cpu = re.search(r"^model name\s*:\s*(.*)", read("/proc/cpuinfo"), re.M)
-    machine = f"{platform.node()}, {cpu[1] if cpu else platform.machine()}"
+    cpu, virtual = repo.processor()
+    machine = f"{platform.node()}, {cpu}"
     try:
         with open(path, encoding="utf-8") as f:
             result = json.load(f)
@@ -905,7 +921,6 @@ def real(o):
             result = {}
     except (OSError, ValueError):
         result = {}
-    virtual = " hypervisor" in read("/proc/cpuinfo")
     result.update({"kernel": platform.release(), "config": "the running kernel's",
                    "command": command_line("bench"),
                    "accelerator": "hypervisor" if virtual else "bare metal", "date": ui.date(), "machine": machine})
@@ -968,6 +983,12 @@ def main():
     o = options()
     if o.real:
         return real(o)
+    if o.parts == ["cycles"]:
+        # Neither a kernel nor a guest, and nothing for bench.json
+        result, path = cycles.measure(o.cycles_rounds, o.json)
+        cycles.table(result)
+        print(f"written: {short(path)}")
+        return 0
     b = Bench(o)
     if not o.no_build:
         step("setup")
