@@ -37,14 +37,14 @@ kernel: setup ## build the guest kernel, build/kernel-guest
 base-kernel: setup ## build the unpatched kernel of the same configuration, build/kernel-base
 	@$(T)/build-kernel --base
 
-demo: setup ## replay Android thread lists, feature off and on (CENSUS=file.tsv, CENSUS=all)
-	@$(T)/demo $(if $(CENSUS),CENSUS="$(CENSUS)")
+demo: setup ## replay Android thread lists, feature off and on (CENSUS=file.tsv, CENSUS=all; ESTIMATE=1: is kstackestimate right?)
+	@$(T)/demo $(if $(CENSUS),CENSUS="$(CENSUS)") $(if $(ESTIMATE),ESTIMATE="$(ESTIMATE)")
 
 estimate: ## what it would save here: this machine's threads, its own kernel (root; ADB=1 or serial: an Android device)
 	@$(T)/setup estimate
 	@$(T)/estimate $(if $(ADB),--adb=$(filter-out 1,$(ADB)))
 
-bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick or parts as "ops day", REAL=1: this machine)
+bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick or parts as "ops day"; BENCH=cycles, REAL=1: this machine)
 	@$(T)/bench $(if $(BENCH),BENCH="$(BENCH)") $(if $(REAL),REAL="$(REAL)")
 
 check: setup ## run the tests, half an hour (TESTS="boot/* kunit/*" for some)

@@ -28,6 +28,9 @@ Parts (BENCH=quick: ops and static; BENCH="ops latency": these):
   day       a phone's day in two minutes: memory over time, and its price, for
             several settings of the policy
   frag      how whole free memory is after an hour of such days (only if named)
+  cycles    cycles of a switch's work on this machine's processor: its sources in a
+            program, beside a pipe ping-pong. No kernel and no guest; needs gcc and make,
+            takes seconds. Writes build/results/cycles.json.
 
 Builds the kernels and the guest if need be, prints tables and writes
 build/results/bench.json, bench.png and bench-day.png.
@@ -49,7 +52,7 @@ import statistics
 import subprocess
 import sys
 
-from . import plot, repo, ui
+from . import cycles, plot, repo, ui
 from .repo import BUILD, RESULTS, ROOT, Guest, base_mk, command_line, output, short, step, tool
 from .ui import Error
 
@@ -77,7 +80,7 @@ RATIOS = {"off": "off", "on": "on", "switch": "on_switch", "fault": "fault", "gr
 DEFAULT = (1000, 1000)
 KERNELS = {"guest": ("base", "guest", "guest-fault", "guest-hooks"),
            "bench": ("bench-base", "bench", "bench-fault", "bench-hooks")}
-PARTS = ("ops", "fault", "depth", "static", "parallel", "latency", "scale", "idle", "day", "frag")
+PARTS = ("ops", "fault", "depth", "static", "parallel", "latency", "scale", "idle", "day", "cycles", "frag")
 QUICK = ("ops", "static")
 
 COLOUR = {"off": plot.GREY, "on": plot.BLUE, "switch": plot.RED, "fault": plot.SKY, "growth": plot.PINK,
@@ -127,6 +130,7 @@ def options():
     p.add_argument("--latency-seconds", type=int, default=10)
     p.add_argument("--day-seconds", type=int, default=120)
     p.add_argument("--frag-days", type=int, default=30, help="frag part: so many days of two minutes (default 30)")
+    p.add_argument("--cycles-rounds", type=int, default=1000, help="cycles part (default 1000)")
     p.add_argument("--append", default="", help="more of the kernel's command line, for all")
     p.add_argument("--config", choices=KERNELS, default="bench", help="which kernels to count instructions with: "
                    "of configs/bench.config (default), or the tests' own")
@@ -153,6 +157,8 @@ def options():
         p.error("--jobs: at least 1")
     if o.seconds < 1:
         p.error("--seconds: at least 1")
+    if o.cycles_rounds < 1:
+        p.error("--cycles-rounds: at least 1")
     o.parts = o.parts.split() if o.parts else [part for part in PARTS if part != "frag"]
     for part in o.parts:
         if part not in PARTS:
@@ -213,6 +219,7 @@ class Bench:
         self.o, self.warned, self.bad = o, [], []
         self.workloads, self.more, self.start = [], {}, {}
         self.boots, self.running = 0, []
+        self.cycles_result = None
 
     def together(self, fn, items):
         """Several guests at once: what is counted in one doesn't depend on the others"""
@@ -649,6 +656,14 @@ class Bench:
                  body)
         print("A phone's day of two minutes, again and again, beside 55 % of memory that comes and goes in pieces of 64 KiB;\n"
               "then all of it ends. 512 MiB, one processor, -icount.")
+    # -- cycles
+
+    def cycles(self):
+        self.cycles_result, _ = cycles.measure(self.o.cycles_rounds)
+
+    def cycles_table(self):
+        if self.cycles_result:
+            cycles.table(self.cycles_result)
 
     def profile(self):
         """Instructions of each function, from a plugin that counts them"""
@@ -927,8 +942,8 @@ def real(o):
     output(["make", "-s", "-C", SOURCE, f"O={out}"])
     exe = os.path.join(out, "ds-bench")
     path = o.json or os.path.join(RESULTS, "bench-real.json")
-    cpu = re.search(r"^model name\s*:\s*(.*)", read("/proc/cpuinfo"), re.M)
-    machine = f"{platform.node()}, {cpu[1] if cpu else platform.machine()}"
+    cpu, virtual = repo.processor()
+    machine = f"{platform.node()}, {cpu}"
     try:
         with open(path, encoding="utf-8") as f:
             result = json.load(f)
@@ -936,7 +951,6 @@ def real(o):
             result = {}
     except (OSError, ValueError):
         result = {}
-    virtual = " hypervisor" in read("/proc/cpuinfo")
     result.update({"kernel": platform.release(), "config": "the running kernel's",
                    "command": command_line("bench"),
                    "accelerator": "hypervisor" if virtual else "bare metal", "date": ui.date(), "machine": machine})
@@ -999,6 +1013,12 @@ def main():
     o = options()
     if o.real:
         return real(o)
+    if o.parts == ["cycles"]:
+        # Neither a kernel nor a guest, and nothing for bench.json
+        result, path = cycles.measure(o.cycles_rounds, o.json)
+        cycles.table(result)
+        print(f"written: {short(path)}")
+        return 0
     b = Bench(o)
     if not o.no_build:
         step("setup")

@@ -2,6 +2,8 @@
 """The repository: where things are, what the base is; and how other programs are run."""
 
 import os
+import platform
+import re
 import shlex
 import signal
 import subprocess
@@ -46,6 +48,17 @@ def command_line(name, otherwise=None):
     """For results: how this program was called"""
     args = " ".join(shlex.quote(a) for a in sys.argv[1:])
     return otherwise if otherwise and not args else f"{name} {args}".rstrip()
+
+
+def processor():
+    """This machine's processor -> its model, and whether it is a virtual machine's"""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            text = f.read()
+    except OSError:
+        text = ""
+    model = re.search(r"^model name\s*:\s*(.*)", text, re.M)
+    return model[1] if model else platform.machine(), " hypervisor" in text
 
 
 def output(cmd, **kw):

@@ -4,7 +4,7 @@
 # needs: guest
 # The rules of kstackestimate are the kernel's: in a guest with the feature on each
 # thread holds the pages that the rules say. Read from /proc and debugfs, as this
-# kernel has no BTF; demo --estimate has a kernel that does.
+# kernel has no BTF; make demo ESTIMATE=1 has a kernel that does.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
