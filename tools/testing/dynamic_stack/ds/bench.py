@@ -656,6 +656,7 @@ class Bench:
                  body)
         print("A phone's day of two minutes, again and again, beside 55 % of memory that comes and goes in pieces of 64 KiB;\n"
               "then all of it ends. 512 MiB, one processor, -icount.")
+
     # -- cycles
 
     def cycles(self):
