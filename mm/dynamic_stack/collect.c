@@ -597,7 +597,7 @@ static bool collect_due(void)
 	unsigned long nr = collect_estimate();
 
 	if (nr < COLLECT_MIN_PAGES ||
-	    time_before_eq(jiffies, READ_ONCE(collect_passed) + COLLECT_SHRINK_INTERVAL))
+	    time_before_eq(jiffies, READ_ONCE(collect_reclaimed) + COLLECT_SHRINK_INTERVAL))
 		return false;
 	/* It would take nothing, see collect_enough(). */
 	return !collect_isolated() || (nr >= COLLECT_ISOLATED_PAGES &&

@@ -7,7 +7,8 @@
  * left. How long until it is gone?
  *
  * progress-kill no-frames: 200 sleeping processes, each of which lacks pages, are
- * killed while no pool can be filled.
+ * killed while no pool can be filled, and others have all that those may have which
+ * nobody kills.
  *
  * progress-kill frozen: the same with 500 in a frozen cgroup, through cgroup.kill.
  */
@@ -131,10 +132,32 @@ static void wait_shrunk(const char *comm, int nr)
 
 static void fail_refills(void)
 {
+	/* What overflowed when they were shrunk goes within a second or two. */
+	sleep_ms(2500);
 	must_write(FAIL "verbose", "0");
 	must_write(FAIL "interval", "1");
 	must_write(FAIL "times", "-1");
 	must_write(FAIL "probability", "100");
+}
+
+/*
+ * They wake up, and as many as can have all their pages hold them until they are
+ * killed. The rest waits for some, and so does whoever wakes up after them.
+ */
+#define EATERS_MAX	1000
+
+static pid_t eater[EATERS_MAX];
+static int nr_eaters, eat_now[2];
+
+static bool is_eater(pid_t pid)
+{
+	int i;
+
+	for (i = 0; i < nr_eaters; i++) {
+		if (eater[i] == pid)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -144,11 +167,13 @@ static void fail_refills(void)
 static long long wait_gone(int nr)
 {
 	long long start = now_ms(), took;
-	int gone = 0;
+	int gone = 0, i;
 
 	while (gone < nr && now_ms() - start < 20000) {
-		if (waitpid(-1, NULL, WNOHANG) > 0)
-			gone++;
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid > 0)
+			gone += !is_eater(pid);
 		else
 			usleep(1000);
 	}
@@ -156,9 +181,48 @@ static long long wait_gone(int nr)
 	must_write(FAIL "probability", "0");
 	printf("@@ %d of %d gone after %lld ms\n", gone, nr, took);
 	fflush(stdout);
+	for (i = 0; i < nr_eaters; i++)
+		kill(eater[i], SIGKILL);
 	while (wait(NULL) > 0)
 		;
 	return took;
+}
+
+static void start_eaters(void)
+{
+	char c;
+	int i;
+
+	nr_eaters = vmstat("nr_kstack_pool") / 2 + 32;
+	if (nr_eaters > EATERS_MAX || pipe(eat_now))
+		die("%d eaters: too many", nr_eaters);
+	for (i = 0; i < nr_eaters; i++) {
+		eater[i] = fork();
+		if (!eater[i]) {
+			munlockall();
+			prctl(PR_SET_NAME, "eater");
+			close(eat_now[1]);
+			if (read(eat_now[0], &c, 1) < 0)
+				_exit(1);
+			write_file(TESTFILE, "block 11000 8000");
+			_exit(0);
+		}
+	}
+}
+
+static void let_them_eat(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	long long end = now_ms() + 5000;
+
+	close(eat_now[1]);
+	while (vmstat("kstack_starved") == 0 || now_ms() < end - 4000) {
+		if (now_ms() > end)
+			die("nothing starves: %d eaters, %ld pages in pools", nr_eaters,
+			    vmstat("nr_kstack_pool"));
+		sleep_ms(50);
+	}
+	printf("@@ %ld pages in %ld pools, and in the reserve\n", vmstat("nr_kstack_pool"), cpus);
 }
 
 static int no_frames(void)
@@ -166,17 +230,21 @@ static int no_frames(void)
 	pid_t pid[NO_FRAMES];
 	int i;
 
+	start_eaters();
 	for (i = 0; i < NO_FRAMES; i++) {
 		pid[i] = fork();
 		if (!pid[i]) {
 			munlockall();
+			close(eat_now[1]);
 			prctl(PR_SET_NAME, "victim");
 			for (;;)
 				pause();
 		}
 	}
 	wait_shrunk("victim", NO_FRAMES);
+	wait_shrunk("eater", nr_eaters);
 	fail_refills();
+	let_them_eat();
 	for (i = 0; i < NO_FRAMES; i++)
 		kill(pid[i], SIGKILL);
 	return wait_gone(NO_FRAMES) > LIMIT_MS;
@@ -189,12 +257,14 @@ static int frozen(void)
 	pid_t pid;
 	int i;
 
+	start_eaters();
 	must_write(CGROUP "cgroup.subtree_control", "+memory");
 	mkdir(GROUP, 0755);
 	for (i = 0; i < FROZEN; i++) {
 		pid = fork();
 		if (!pid) {
 			munlockall();
+			close(eat_now[1]);
 			prctl(PR_SET_NAME, "victim");
 			if (write_file("/proc/self/oom_score_adj", "0") ||
 			    write_file(GROUP "cgroup.procs", "0"))
@@ -214,7 +284,9 @@ static int frozen(void)
 		sleep_ms(100);
 	}
 	wait_shrunk("victim", FROZEN);
+	wait_shrunk("eater", nr_eaters);
 	fail_refills();
+	let_them_eat();
 	must_write(GROUP "cgroup.kill", "1");
 	return wait_gone(FROZEN) > LIMIT_MS;
 }
