@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 240
+# limit: 600
 # needs: guest
 # See progress-kill: a watcher in user space kills in time a process that eats
 # all memory, as fast as without the feature, and the OOM killer need not help.
@@ -14,7 +14,7 @@ rounds=4
 for boot in $(seq $boots); do
 	for how in off on; do
 		console=$BUILD/log/check/progress-kill-watcher-$how-$boot.console
-		expect_status 0 "$TOOLS/vm" --label "progress/kill-watcher $how $boot" --timeout 100 \
+		expect_status 0 "$TOOLS/vm" --label "progress/kill-watcher $how $boot" --timeout 240 \
 			--log "$console" --icount 0 --smp 2 --mem 400M --append "dynamic_stack=$how ${APPEND:-}" \
 			--cmd "
 echo 1 >/proc/sys/vm/overcommit_memory
