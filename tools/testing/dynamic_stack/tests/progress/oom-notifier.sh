@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 90
+# limit: 180
 # needs: debug
 # Who is about to kill a task for memory waits for the collector's answer once, not
 # each time: it has oom_lock, and may be one who must not kill. Here the collector
@@ -10,7 +10,7 @@ set -euo pipefail
 
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
 	--label progress/oom-notifier --log "$BUILD/log/check/progress-oom-notifier.console" \
-	--timeout 80 --icount 0 --smp 1 --mem 512M --allow "sysrq|Out of memory|oom-kill" --append dynamic_stack=on --cmd '
+	--timeout 160 --icount 0 --smp 1 --mem 512M --allow "sysrq|Out of memory|oom-kill" --append dynamic_stack=on --cmd '
 ms() { awk "{ print int(\$1 * 1000) }" /proc/uptime; }
 i=0
 while [ $i -lt 12 ]; do sh -c "echo 900 >/proc/self/oom_score_adj; exec sleep 1000" & i=$((i + 1)); done
