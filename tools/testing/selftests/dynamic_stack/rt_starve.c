@@ -436,10 +436,13 @@ static void run_part(const struct part *part)
 			eater(go[0]);
 		}
 	}
-	/* Few, of different priorities: pushed from CPU to CPU if anything is. */
+	/*
+	 * Few, of different priorities: pushed from CPU to CPU if anything is. More
+	 * than what is left for them in two pools, and of the reserve, would serve.
+	 */
 	if (few(part)) {
 		cpus = 1;
-		sleepers = 3;
+		sleepers = 8;
 		hogs = 0;
 	}
 	shared->rt_all = sleepers * cpus;

@@ -41,10 +41,15 @@ def symbols(path):
     return has, lacks
 
 
+def has_source(path):
+    """An object whose source was renamed stays where it was built"""
+    return os.path.exists(os.path.join(os.environ["ROOT"], "mm/dynamic_stack", os.path.basename(path)[:-2] + ".c"))
+
+
 def calls(directory):
     """-> {(caller, function, callee)}, the floors"""
     objects = {os.path.basename(o)[:-2]: symbols(o) for o in glob.glob(directory + "/*.o")
-               if not o.endswith("built-in.o")}
+               if not o.endswith("built-in.o") and has_source(o)}
     owner = {f: name for name, (has, _) in objects.items() for f in has}
     return {(name, f, owner[f]) for name, (_, lacks) in objects.items() for f in lacks if f in owner}, set(objects)
 
