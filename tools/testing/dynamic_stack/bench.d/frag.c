@@ -114,6 +114,7 @@ static int measure(void)
 	uint64_t fail_from = vmstat("thp_fault_fallback"), stall_from = vmstat("compact_stall");
 	unsigned int before = whole(), nr, tries, i;
 	long free_kib = read_meminfo("MemFree:"), huge_kib;
+	uint64_t fallback, stall;
 	char *p;
 
 	tries = free_kib * 1024 / HUGE_PAGE * 8 / 10;
@@ -125,9 +126,11 @@ static int measure(void)
 		p[i * HUGE_PAGE] = 1;
 	huge_kib = read_meminfo("AnonHugePages:");
 	nr = huge_kib / (HUGE_PAGE >> 10);
-	printf("@@ {\"frag\": 1, \"free_kib\": %ld, \"whole_permille\": %u, \"tried\": %u, \"huge\": %u, "
-	       "\"fallback\": %llu, \"compact_stall\": %llu}\n", free_kib, before, tries, nr,
-	       U(vmstat("thp_fault_fallback") - fail_from), U(vmstat("compact_stall") - stall_from));
+	fallback = vmstat("thp_fault_fallback") - fail_from;
+	stall = vmstat("compact_stall") - stall_from;
+	printf("@@ {\"frag\": 1, \"free_kib\": %ld, \"whole_permille\": %u, ", free_kib, before);
+	printf("\"tried\": %u, \"huge\": %u, ", tries, nr);
+	printf("\"fallback\": %llu, \"compact_stall\": %llu}\n", U(fallback), U(stall));
 	return 0;
 }
 

@@ -38,7 +38,8 @@ static long ticks(pid_t pid)
 	if (read_file(path, text, sizeof(text)))
 		die("%s", path);
 	p = strrchr(text, ')');
-	if (!p || sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &sys) != 2)
+	if (!p || sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld",
+			 &user, &sys) != 2)
 		die("%s: %s", path, text);
 	return user + sys;
 }
@@ -50,8 +51,8 @@ static long witness(pid_t pid, const char *when, int ms)
 
 	sleep_ms(ms);
 	ran = ticks(pid) - ran;
-	printf("@@ %s: the fair task ran %ld of %d ticks, starved %ld times, %ld shootdowns\n", when,
-	       ran, ms / 10, vmstat("kstack_starved") - starved,
+	printf("@@ %s: the fair task ran %ld of %d ticks, ", when, ran, ms / 10);
+	printf("starved %ld times, %ld shootdowns\n", vmstat("kstack_starved") - starved,
 	       vmstat("kstack_shootdown") - shootdowns);
 	fflush(stdout);
 	return ran;
