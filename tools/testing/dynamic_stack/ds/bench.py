@@ -630,7 +630,9 @@ class Bench:
 
     def frag(self):
         out = self.more.setdefault("frag", {})
-        job = "ds-bench frag load 55 &\nload=$!\nsleep 1\n" \
+        # The kernel turns them off by itself if memory is below 512 MiB
+        job = "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled || exit 1\n" \
+            "ds-bench frag load 55 &\nload=$!\nsleep 1\n" \
             f"for i in $(seq {self.o.frag_days}); do ds-bench day 120 >/dev/null || exit 1; done\n" \
             "kill $load\nwait 2>/dev/null\nsleep 5\nsync\necho 3 >/proc/sys/vm/drop_caches\nds-bench frag measure"
 
