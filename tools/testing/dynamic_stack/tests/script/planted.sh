@@ -80,7 +80,7 @@ for patch in "$TOOLS"/tests/planted/*.patch; do
 done
 [ $n -ge 20 ] || fail "only $n bugs"
 mkdir -p "$DS_TMP/copy"
-cp -r "$ROOT/mm" "$ROOT/arch" "$DS_TMP/copy"
+cp -r "$ROOT"/{mm,arch,kernel} "$DS_TMP/copy"
 PYTHONPATH=$TOOLS python3 -c 'import sys, tempfile
 from ds import planted, ui
 try:
