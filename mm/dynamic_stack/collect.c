@@ -663,8 +663,8 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 			taken = max(kstack_collect(KSTACK_COLLECT_OOM), 0L);
 		} else {
 			collect_press(KSTACK_COLLECT_OOM);
-			/* Pairs with kstack_collect(). */
 			if (wait_event_timeout(collect_wait,
+					       /* pairs with kstack_collect() */
 					       smp_load_acquire(&collect_oom_passes) != passes,
 					       COLLECT_OOM_WAIT))
 				taken = READ_ONCE(collect_oom_taken);
