@@ -82,9 +82,9 @@ static void fault_again(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		r.sleep_ms = 20 * i;
 		recurse(&r);
-		kstack_collect(true);
+		kstack_collect(KSTACK_COLLECT_PRESSURE);
 		msleep(20);
-		kstack_collect(true);
+		kstack_collect(KSTACK_COLLECT_PRESSURE);
 	}
 	KUNIT_EXPECT_EQ(test, r.wrong, 0);
 }
@@ -123,7 +123,7 @@ static void fault_keep(struct kunit *test)
 				    ds->page[i]);
 	}
 	msleep(20);
-	kstack_collect(true);
+	kstack_collect(KSTACK_COLLECT_PRESSURE);
 	KUNIT_EXPECT_EQ(test, ds->mapped, DSTACK_ALL);
 }
 
