@@ -39,6 +39,13 @@ static void cache_set(struct dynamic_stack **want, struct dynamic_stack **old)
 	}
 }
 
+/* This CPU's pool gets what it lacks: kstackd may not have had its turn. */
+static void pool_top_up(struct stack_ctx *ctx, enum kstack_mark mark, unsigned int *nr)
+{
+	while (kstack_pool_below(mark) && *nr < POOL_CAPACITY && ctx->stash[*nr])
+		kstack_pool_put(&ctx->stash[(*nr)++], 1);
+}
+
 /* The task used its whole stack but for page 1. */
 static void use_stack(struct stack_ctx *ctx)
 {
@@ -93,11 +100,14 @@ static int cache_reuse(void *data)
 	struct dstack_iso *iso = &ctx->iso;
 	long pages = dstack_test_pages(), pool, gauge, cached;
 	struct page *page[DSTACK_PAGES];
-	unsigned int i, round;
+	unsigned int i, round, nr = 0;
 
 	cache_set(none, ctx->saved);
+	pool_top_up(ctx, KSTACK_MARK_HIGH, &nr);
 	for (round = 0; round < 2; round++) {
 		use_stack(ctx);
+		/* Where pages are short, the pool would get those of the stack. */
+		pool_top_up(ctx, KSTACK_MARK_LOW, &nr);
 		if (iso->what)
 			break;
 		memcpy(page, ds->page, sizeof(page));
@@ -134,14 +144,40 @@ static int cache_reuse(void *data)
 		}
 		ISO_EQ(iso, dstack_test_pages(), pages);
 	}
+	/* What the pool got may be on the stack by now. */
+	memset(ctx->stash, 0, nr * sizeof(*ctx->stash));
 	ctx->tsk->dynamic_stack = ds;
 	cache_set(ctx->saved, left);
 	return 0;
 }
 
+static void stash_fill(struct kunit *test, struct stack_ctx *ctx)
+{
+	unsigned int i;
+
+	for (i = 0; i < POOL_CAPACITY; i++) {
+		ctx->stash[i] = kstack_page_alloc(NUMA_NO_NODE, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, ctx->stash[i]);
+	}
+}
+
+static void stash_free(struct stack_ctx *ctx)
+{
+	unsigned int i;
+
+	for (i = 0; i < POOL_CAPACITY; i++) {
+		if (ctx->stash[i])
+			kstack_page_free(ctx->stash[i]);
+	}
+}
+
 static void stack_cache_reuse(struct kunit *test)
 {
-	dstack_isolated(test, cache_reuse, stack_ctx(test));
+	struct stack_ctx *ctx = stack_ctx(test);
+
+	stash_fill(test, ctx);
+	dstack_isolated(test, cache_reuse, ctx);
+	stash_free(ctx);
 }
 
 static int exit_destroys(void *data)
@@ -156,8 +192,7 @@ static int exit_destroys(void *data)
 	/* No room in the cache, nor in the pool. */
 	cache_set(ctx->other, ctx->saved);
 	use_stack(ctx);
-	while (kstack_pool_below(KSTACK_MARK_HIGH) && nr < POOL_CAPACITY && ctx->stash[nr])
-		kstack_pool_put(&ctx->stash[nr++], 1);
+	pool_top_up(ctx, KSTACK_MARK_HIGH, &nr);
 	dynamic_stack_free(ctx->tsk);
 	/* All wait for process context, and for nothing else: an NMI may be here. */
 	ISO_TRUE(iso, ds->page[1]);
@@ -231,17 +266,13 @@ static void stack_exit_destroys(struct kunit *test)
 
 	for (i = 0; i < NR_CACHED; i++)
 		ctx->other[i] = stack_create(test);
-	for (i = 0; i < POOL_CAPACITY; i++) {
-		ctx->stash[i] = kstack_page_alloc(NUMA_NO_NODE, GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, ctx->stash[i]);
-	}
+	stash_fill(test, ctx);
 	ctx->ds = ds;
 	/* To see what becomes of it. */
 	refcount_inc(&ds->ref);
 	dstack_isolated(test, exit_destroys, ctx);
 	ctx->tsk->dynamic_stack = given;
-	for (i = 0; i < POOL_CAPACITY; i++)
-		kstack_page_free(ctx->stash[i]);
+	stash_free(ctx);
 
 	irq_work_sync(&dstack_dead_kick);
 	flush_delayed_work(&dstack_dead_work);
