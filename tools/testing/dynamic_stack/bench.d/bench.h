@@ -29,6 +29,15 @@ static inline uint64_t rdtsc(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
+/* The next pseudo random number: xorshift32, the same in each run */
+static inline unsigned int draw_from(uint32_t *rng, unsigned int below)
+{
+	*rng ^= *rng << 13;
+	*rng ^= *rng >> 17;
+	*rng ^= *rng << 5;
+	return *rng % below;
+}
+
 /* For the instruction profile: a plugin of the emulator looks for this one. */
 static inline void profile_mark(void)
 {
@@ -44,6 +53,7 @@ struct counters {
 
 void read_counters(struct counters *c);
 long read_meminfo(const char *name);
+uint64_t read_vmstat(const char *name);
 uint64_t read_interrupts(const char *name, uint64_t *per_cpu, int max);
 uint64_t read_idle_ns(void);
 int find_task(const char *comm);

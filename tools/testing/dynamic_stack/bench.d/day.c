@@ -62,7 +62,7 @@ static const unsigned int depths[] = { 6000, 9000, 12000 };
 
 struct member {
 	atomic_uint	calls;		/* a pool thread waits for this to change */
-	unsigned int	rng;
+	uint32_t	rng;
 	unsigned int	class;
 	unsigned int	wakes;
 	unsigned int	deep[NR_DEPTHS];
@@ -97,13 +97,9 @@ static void sleep_until(uint64_t ns)
 		;
 }
 
-/* xorshift32 */
 static unsigned int draw(struct member *m, unsigned int below)
 {
-	m->rng ^= m->rng << 13;
-	m->rng ^= m->rng >> 17;
-	m->rng ^= m->rng << 5;
-	return m->rng % below;
+	return draw_from(&m->rng, below);
 }
 
 static bool screen_on(uint64_t at, uint64_t *until)

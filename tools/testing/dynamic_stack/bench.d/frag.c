@@ -17,16 +17,6 @@
 #define PIECE		(64UL << 10)
 #define HUGE_PAGE	(2UL << 20)
 
-static unsigned int rng = 0x9e3779b9u;
-
-static unsigned int draw(unsigned int below)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 17;
-	rng ^= rng << 5;
-	return rng % below;
-}
-
 static char *map(size_t size)
 {
 	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -50,6 +40,7 @@ static __attribute__((noreturn)) void load(unsigned int percent)
 	size_t pieces = read_meminfo("MemTotal:") * 1024 / 100 * percent / PIECE, i;
 	struct timespec nap = { .tv_nsec = 100000000 };
 	char *p = map(pieces * PIECE);
+	uint32_t rng = 0x9e3779b9u;
 
 	madvise(p, pieces * PIECE, MADV_NOHUGEPAGE);
 	touch(p, pieces * PIECE);
@@ -58,29 +49,13 @@ static __attribute__((noreturn)) void load(unsigned int percent)
 	for (;;) {
 		/* An eighth of it in each ten seconds */
 		for (i = 0; i < pieces / 800 + 1; i++) {
-			char *piece = p + draw(pieces) * PIECE;
+			char *piece = p + draw_from(&rng, pieces) * PIECE;
 
 			madvise(piece, PIECE, MADV_DONTNEED);
 			touch(piece, PIECE);
 		}
 		nanosleep(&nap, NULL);
 	}
-}
-
-static uint64_t vmstat(const char *name)
-{
-	char line[128];
-	uint64_t value = 0;
-	size_t len = strlen(name);
-	FILE *f = fopen("/proc/vmstat", "r");
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (!strncmp(line, name, len) && line[len] == ' ')
-			value = strtoull(line + len, NULL, 10);
-	}
-	if (f)
-		fclose(f);
-	return value;
 }
 
 /* Free pages that are in a block of a huge page or more, in 1/1000. */
@@ -111,7 +86,8 @@ static unsigned int whole(void)
 
 static int measure(void)
 {
-	uint64_t fail_from = vmstat("thp_fault_fallback"), stall_from = vmstat("compact_stall");
+	uint64_t fail_from = read_vmstat("thp_fault_fallback");
+	uint64_t stall_from = read_vmstat("compact_stall");
 	unsigned int before = whole(), nr, tries, i;
 	long free_kib = read_meminfo("MemFree:"), huge_kib;
 	uint64_t fallback, stall;
@@ -126,8 +102,8 @@ static int measure(void)
 		p[i * HUGE_PAGE] = 1;
 	huge_kib = read_meminfo("AnonHugePages:");
 	nr = huge_kib / (HUGE_PAGE >> 10);
-	fallback = vmstat("thp_fault_fallback") - fail_from;
-	stall = vmstat("compact_stall") - stall_from;
+	fallback = read_vmstat("thp_fault_fallback") - fail_from;
+	stall = read_vmstat("compact_stall") - stall_from;
 	printf("@@ {\"frag\": 1, \"free_kib\": %ld, \"whole_permille\": %u, ", free_kib, before);
 	printf("\"tried\": %u, \"huge\": %u, ", tries, nr);
 	printf("\"fallback\": %llu, \"compact_stall\": %llu}\n", U(fallback), U(stall));

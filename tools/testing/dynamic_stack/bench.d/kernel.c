@@ -71,6 +71,12 @@ long read_meminfo(const char *name)
 	return number(slurp("/proc/meminfo"), name);
 }
 
+/* What /proc/vmstat counts */
+uint64_t read_vmstat(const char *name)
+{
+	return number(slurp("/proc/vmstat"), name);
+}
+
 /* The sum over all CPUs; those of the first @max in @per_cpu, if it is given. */
 uint64_t read_interrupts(const char *name, uint64_t *per_cpu, int max)
 {
