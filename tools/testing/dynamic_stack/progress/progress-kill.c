@@ -16,7 +16,6 @@
 
 #include "progress.h"
 
-#define FAIL	"/sys/kernel/debug/fail_kstack_refill/"
 #define GROUP	CGROUP "progress/"
 
 static unsigned long free_kb(void)
@@ -130,14 +129,11 @@ static void wait_shrunk(const char *comm, int nr)
 
 #define NO_FRAMES	200
 
-static void fail_refills(void)
+static void only_pools_left(void)
 {
 	/* What overflowed when they were shrunk goes within a second or two. */
 	sleep_ms(2500);
-	must_write(FAIL "verbose", "0");
-	must_write(FAIL "interval", "1");
-	must_write(FAIL "times", "-1");
-	must_write(FAIL "probability", "100");
+	fail_refills(true);
 }
 
 /*
@@ -178,7 +174,7 @@ static long long wait_gone(int nr)
 			usleep(1000);
 	}
 	took = now_ms() - start;
-	must_write(FAIL "probability", "0");
+	fail_refills(false);
 	printf("@@ %d of %d gone after %lld ms\n", gone, nr, took);
 	fflush(stdout);
 	for (i = 0; i < nr_eaters; i++)
@@ -243,7 +239,7 @@ static int no_frames(void)
 	}
 	wait_shrunk("victim", NO_FRAMES);
 	wait_shrunk("eater", nr_eaters);
-	fail_refills();
+	only_pools_left();
 	let_them_eat();
 	for (i = 0; i < NO_FRAMES; i++)
 		kill(pid[i], SIGKILL);
@@ -285,7 +281,7 @@ static int frozen(void)
 	}
 	wait_shrunk("victim", FROZEN);
 	wait_shrunk("eater", nr_eaters);
-	fail_refills();
+	only_pools_left();
 	let_them_eat();
 	must_write(GROUP "cgroup.kill", "1");
 	return wait_gone(FROZEN) > LIMIT_MS;

@@ -8,7 +8,6 @@
 
 #define EMPTY	"/sys/module/dynamic_stack/parameters/empty_ms"
 #define DELAY	"/sys/module/dynamic_stack/parameters/delay_ms"
-#define FAIL	"/sys/kernel/debug/fail_kstack_refill/"
 
 static pid_t spin(int policy, int prio)
 {
@@ -82,12 +81,9 @@ int main(void)
 
 	/* The collector is slow, and needed. */
 	must_write(DELAY, "30");
-	must_write(FAIL "verbose", "0");
-	must_write(FAIL "interval", "1");
-	must_write(FAIL "times", "-1");
-	must_write(FAIL "probability", "100");
+	fail_refills(true);
 	witness(fair, "nothing can be refilled", 6000);
-	must_write(FAIL "probability", "0");
+	fail_refills(false);
 	must_write(DELAY, "0");
 	sleep_ms(1000);
 	shootdowns = vmstat("kstack_shootdown");

@@ -82,6 +82,17 @@ static inline long raw_thread(struct raw_call call[2])
 	return ret;
 }
 
+/* From here on no pool can be filled, or it can again. Needs fault injection. */
+#define FAIL	"/sys/kernel/debug/fail_kstack_refill/"
+
+static inline void fail_refills(bool on)
+{
+	must_write(FAIL "verbose", "0");
+	must_write(FAIL "interval", "1");
+	must_write(FAIL "times", "-1");
+	must_write(FAIL "probability", on ? "100" : "0");
+}
+
 static inline void pin(int cpu)
 {
 	cpu_set_t set;
