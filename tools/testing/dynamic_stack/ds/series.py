@@ -341,8 +341,8 @@ def as_brought(patches, owner):
     return {x.split("\t", 1)[1]: x.split()[1] for x in lines if x}
 
 
-def build_commits(base, version, last_a=False):
-    """The whole branch as git objects, nothing visible: returns its last commit, or series A's."""
+def build_commits(base, version):
+    """The whole branch as git objects, nothing visible: returns its last commit."""
     names_a, names_b = series_names()
     patches = [Patch(n) for n in names_a + names_b]
     owner = assign(patches, base)
@@ -352,8 +352,6 @@ def build_commits(base, version, last_a=False):
         env = {"GIT_INDEX_FILE": os.path.join(tmp, "index")}
         git("read-tree", base, env=env)
         for i, p in enumerate(patches):
-            if last_a and i == len(names_a):
-                break
             if p.diff.strip():
                 clash = {f.decode() for f in p.files()} & set(owner)
                 if clash and i < len(names_a):
