@@ -14,11 +14,17 @@ expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage"
 ms() { awk "{ print int(\$1 * 1000) }" /proc/uptime; }
 i=0
 while [ $i -lt 12 ]; do sh -c "echo 900 >/proc/self/oom_score_adj; exec sleep 1000" & i=$((i + 1)); done
-progress-threads 100 20000 9000 &
-sleep 2
-# In its next pass it stands still
+shootdowns() { sed -n "s/^kstack_shootdown //p" /proc/vmstat; }
 echo 90000 >/sys/module/dynamic_stack/parameters/delay_ms
-sleep 5
+n=$(shootdowns)
+progress-threads 100 20000 9000 &
+# It stands still after its next shootdown
+i=0
+while [ $(shootdowns) = $n ]; do
+	[ $i -lt 20 ] || { echo "@@ no shootdown in $i s"; exit 1; }
+	sleep 1
+	i=$((i + 1))
+done
 echo 0 >/sys/module/dynamic_stack/parameters/delay_ms
 # What overflowed counts as freed, once, and then it has 10 s without a question
 echo f >/proc/sysrq-trigger
