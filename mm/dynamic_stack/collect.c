@@ -18,11 +18,13 @@
 #include <linux/notifier.h>
 #include <linux/oom.h>
 #include <linux/sched/isolation.h>
+#include <linux/sched/rt.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/shrinker.h>
 #include <linux/sysctl.h>
 #include <linux/wait.h>
+#include <uapi/linux/sched/types.h>
 
 #include <asm/tlbflush.h>
 
@@ -449,6 +451,107 @@ static void collect_recycle(struct collect_pass *pass)
 	kstack_poke_collector();
 }
 
+/*
+ * Whoever holds collect_mutex is waited for by all, and may stand behind others on
+ * its CPU. If it is kstack_collectd, it gets the best niceness. It does not become a
+ * real-time task: those that it would wait for then may never sleep, while a fair
+ * task has the fair server. If it is a kstackd, it gets the highest priority.
+ */
+static struct task_struct *collect_kstackd;
+
+/* It is over. Whoever is hurried too late is not hurried any more. */
+static void collectd_step_back(void)
+{
+	if (unlikely(READ_ONCE(kstack_collectd.hurried)) && xchg(&kstack_collectd.hurried, false))
+		set_user_nice(kstack_collectd.task, 0);
+}
+
+static void collectd_hurry(void)
+{
+	if (READ_ONCE(kstack_collectd.hurried))
+		return;
+	set_user_nice(kstack_collectd.task, MIN_NICE);
+	/* Pairs with collect_end(): one of the two sees the other's. */
+	smp_store_mb(kstack_collectd.hurried, true);
+	if (!READ_ONCE(kstack_collectd.busy))
+		collectd_step_back();
+}
+
+static void kstackd_set_prio(struct task_struct *tsk, int prio)
+{
+	sched_setscheduler_nocheck(tsk, SCHED_FIFO,
+				   &(struct sched_param){ .sched_priority = prio });
+}
+
+static void kstackd_hurry(void)
+{
+	struct task_struct *tsk;
+	int prio;
+
+	/* It can't be freed while it is found to be in a pass here. */
+	rcu_read_lock();
+	tsk = READ_ONCE(collect_kstackd);
+	if (tsk)
+		get_task_struct(tsk);
+	rcu_read_unlock();
+	if (!tsk)
+		return;
+	prio = READ_ONCE(tsk->rt_priority);
+	if (prio < MAX_RT_PRIO - 1) {
+		kstackd_set_prio(tsk, MAX_RT_PRIO - 1);
+		/* Pairs with collect_end(). */
+		smp_mb();
+		if (READ_ONCE(collect_kstackd) != tsk)
+			kstackd_set_prio(tsk, prio);
+	}
+	put_task_struct(tsk);
+}
+
+/*
+ * Take collect_mutex, and be known to have it, before anybody else can run here.
+ * *@prio: a kstackd's priority.
+ */
+static bool collect_begin(int *prio)
+{
+	bool locked;
+
+	*prio = 0;
+	/* From before it has the lock: a kstackd that does not get it looks here. */
+	if (current == kstack_collectd.task)
+		smp_store_mb(kstack_collectd.busy, true);
+	preempt_disable();
+	locked = mutex_trylock(&collect_mutex);
+	if (locked && rt_task(current)) {
+		*prio = READ_ONCE(current->rt_priority);
+		WRITE_ONCE(collect_kstackd, current);
+	}
+	preempt_enable();
+	return locked;
+}
+
+static void collect_unlock(void)
+{
+	preempt_disable();
+	WRITE_ONCE(collect_kstackd, NULL);
+	mutex_unlock(&collect_mutex);
+	preempt_enable();
+}
+
+/* With or without the lock, all is done. */
+static void collect_end(int prio)
+{
+	if (current == kstack_collectd.task) {
+		/* Pairs with collectd_hurry(). */
+		smp_store_mb(kstack_collectd.busy, false);
+		collectd_step_back();
+	} else if (prio) {
+		/* Pairs with kstackd_hurry(). */
+		smp_mb();
+		if (unlikely(READ_ONCE(current->rt_priority) != prio))
+			kstackd_set_prio(current, prio);
+	}
+}
+
 /* One pass, however early; see kstack_collect(). */
 long kstack_collect_once(enum kstack_collect why)
 {
@@ -464,13 +567,11 @@ long kstack_collect_once(enum kstack_collect why)
 		.done = LIST_HEAD_INIT(pass.done),
 		.pages = LIST_HEAD_INIT(pass.pages),
 	};
+	int prio;
 
-	/* Before it has the lock: from then on, a kstackd may have to hurry it. */
-	if (current == kstack_collectd.task)
-		WRITE_ONCE(kstack_collectd.busy, true);
-	if (!mutex_trylock(&collect_mutex)) {
-		if (current == kstack_collectd.task)
-			WRITE_ONCE(kstack_collectd.busy, false);
+	if (!collect_begin(&prio)) {
+		kstackd_hurry();
+		collect_end(0);
 		return -EBUSY;
 	}
 
@@ -481,11 +582,10 @@ long kstack_collect_once(enum kstack_collect why)
 		collect_take_all(&pass);
 	}
 	collect_release(&pass);
-	mutex_unlock(&collect_mutex);
+	collect_unlock();
 
 	collect_recycle(&pass);
-	if (current == kstack_collectd.task)
-		WRITE_ONCE(kstack_collectd.busy, false);
+	collect_end(prio);
 	if (pass.visited)
 		trace_dynamic_stack_collect(pass.visited, pass.stacks, pass.taken);
 	return pass.taken;
@@ -519,26 +619,43 @@ long kstack_collect(enum kstack_collect why)
 	}
 	taken = kstack_collect_once(why);
 	if (why == KSTACK_COLLECT_STARVED) {
-		/*
-		 * If kstack_collectd is at it, it may be behind everybody else on its
-		 * CPU, with the lock, or with the pages. It steps back by itself, before
-		 * it does anything else. It does not become a real-time task: those that
-		 * it would wait for then may never sleep, while a fair task has the fair
-		 * server.
-		 */
+		/* It has the lock, or the pages; that it has not is seen late at worst. */
+		smp_mb();
 		if (taken <= 0 && READ_ONCE(kstack_collectd.busy)) {
 			taken = -EBUSY;
-			if (!xchg(&kstack_collectd.hurried, true))
-				set_user_nice(kstack_collectd.task, MIN_NICE);
+			collectd_hurry();
 		}
 		WRITE_ONCE(last, jiffies);
 	}
-	if (why == KSTACK_COLLECT_OOM) {
-		WRITE_ONCE(collect_oom_taken, max(taken, 0L));
+	/* Who did not look has not answered. */
+	if (why == KSTACK_COLLECT_OOM && taken >= 0) {
+		WRITE_ONCE(collect_oom_taken, taken);
 		/* Pairs with kstack_oom(): who sees the pass sees what it took. */
 		smp_store_release(&collect_oom_passes, collect_oom_passes + 1);
 		wake_up_all(&collect_wait);
 	}
+	return taken;
+}
+
+/**
+ * kstack_collect_pressed - the pass that who reclaims memory has asked for, if any
+ *
+ * Somebody who would kill a task else is waiting, so that request stays until there
+ * is an answer.
+ *
+ * Context: kstack_collectd.
+ * Return: number of pages taken. -EBUSY if another thread is at it.
+ */
+long kstack_collect_pressed(void)
+{
+	enum kstack_collect why = xchg(&kstack_collectd.pressed, KSTACK_COLLECT_AGED);
+	long taken;
+
+	if (why == KSTACK_COLLECT_AGED)
+		return 0;
+	taken = kstack_collect(why);
+	if (taken < 0 && why == KSTACK_COLLECT_OOM)
+		WRITE_ONCE(kstack_collectd.pressed, why);
 	return taken;
 }
 
@@ -566,16 +683,15 @@ static int kstack_period_handler(const struct ctl_table *table, int write,
 bool kstack_collect_idle(void)
 {
 	bool idle = false;
-	int cpu;
+	int cpu, prio;
 
-	WRITE_ONCE(kstack_collectd.busy, true);
-	if (mutex_trylock(&collect_mutex)) {
+	if (collect_begin(&prio)) {
 		idle = list_empty(&collect_active);
 		for_each_possible_cpu(cpu)
 			idle &= llist_empty(per_cpu_ptr(&dstack_queued, cpu));
-		mutex_unlock(&collect_mutex);
+		collect_unlock();
 	}
-	WRITE_ONCE(kstack_collectd.busy, false);
+	collect_end(prio);
 	return idle;
 }
 
@@ -631,6 +747,11 @@ static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_c
 {
 	unsigned long freed = kstack_overflow_trim(0);
 
+	/* It may be here for long, while it is waited for. */
+	if (current == kstack_collectd.task &&
+	    READ_ONCE(kstack_collectd.pressed) == KSTACK_COLLECT_OOM &&
+	    kstack_collect_pressed() > 0)
+		freed += kstack_overflow_trim(0);
 	if (freed >= sc->nr_to_scan || !collect_due())
 		return freed ?: SHRINK_STOP;
 	if (current != kstack_collectd.task)

@@ -578,6 +578,76 @@ static void collect_depth(struct kunit *test)
 		__free_page(high);
 }
 
+static void collect_lock(void)
+{
+	while (!mutex_trylock(&collect_mutex))
+		msleep(1);
+}
+
+/* Who would kill a task else waits for a pass, not for one that can't be. */
+static void collect_answer(struct kunit *test)
+{
+	unsigned int passes;
+
+	collect_lock();
+	passes = READ_ONCE(collect_oom_passes);
+	collect_press(KSTACK_COLLECT_OOM);
+	msleep(50);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(collect_oom_passes), passes);
+	mutex_unlock(&collect_mutex);
+	KUNIT_EXPECT_GT(test, wait_event_timeout(collect_wait,
+						 smp_load_acquire(&collect_oom_passes) != passes,
+						 HZ), 0L);
+}
+
+struct hurried {
+	struct completion	done;
+	int			prio[4];
+};
+
+/* As a kstackd. It hurries itself, in the place of others. */
+static int collect_hurried_fn(void *arg)
+{
+	struct hurried *h = arg;
+	int prio;
+
+	sched_set_fifo(current);
+	while (!collect_begin(&prio))
+		msleep(1);
+	h->prio[0] = current->rt_priority;
+	kstackd_hurry();
+	h->prio[1] = current->rt_priority;
+	collect_unlock();
+	collect_end(prio);
+	h->prio[2] = current->rt_priority;
+	/* Too late */
+	kstackd_hurry();
+	h->prio[3] = current->rt_priority;
+	complete(&h->done);
+	return 0;
+}
+
+static void collect_hurry(struct kunit *test)
+{
+	static struct hurried h;
+	struct task_struct *tsk;
+
+	init_completion(&h.done);
+	tsk = kthread_run(collect_hurried_fn, &h, "kstackd-test");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(tsk));
+	wait_for_completion(&h.done);
+	KUNIT_EXPECT_EQ(test, h.prio[0], MAX_RT_PRIO / 2);
+	KUNIT_EXPECT_EQ(test, h.prio[1], MAX_RT_PRIO - 1);
+	KUNIT_EXPECT_EQ(test, h.prio[2], MAX_RT_PRIO / 2);
+	KUNIT_EXPECT_EQ(test, h.prio[3], MAX_RT_PRIO / 2);
+
+	/* Too late as well: it sleeps. */
+	KUNIT_EXPECT_TRUE(test, collectd_asleep());
+	collectd_hurry();
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(kstack_collectd.hurried));
+	KUNIT_EXPECT_EQ(test, task_nice(kstack_collectd.task), 0);
+}
+
 static struct kunit_case collect_cases[] = {
 	KUNIT_CASE(collect_seq),
 	KUNIT_CASE(collect_on_cpu),
@@ -593,6 +663,8 @@ static struct kunit_case collect_cases[] = {
 	KUNIT_CASE(collect_many),
 	KUNIT_CASE(collect_orphan),
 	KUNIT_CASE(collect_depth),
+	KUNIT_CASE(collect_answer),
+	KUNIT_CASE(collect_hurry),
 	{}
 };
 

@@ -126,6 +126,7 @@ void kstack_page_recycle(struct page *page);
 void kstack_page_retire(struct page *page);
 bool kstack_pool_below(enum kstack_mark mark);
 bool kstack_any_starved(void);
+bool kstack_any_poisoned(void);
 void kstack_free_poisoned(void);
 unsigned long kstack_overflow_nr(void);
 bool kstack_overflow_above(unsigned long nr);
@@ -170,6 +171,7 @@ unsigned long dstack_cached_pages(void);
 extern unsigned int kstack_collect_period;
 long kstack_collect(enum kstack_collect why);
 long kstack_collect_once(enum kstack_collect why);
+long kstack_collect_pressed(void);
 bool kstack_collect_idle(void);
 int kstack_collect_init(void);
 

@@ -170,6 +170,12 @@ struct page *kstack_list_del(struct kstack_list *list)
 	return page;
 }
 
+/* Has kstack_free_poisoned() something to do? */
+bool kstack_any_poisoned(void)
+{
+	return READ_ONCE(kstack_poisoned.nr);
+}
+
 /**
  * kstack_free_poisoned - give back the pages that were found poisoned in a switch
  *
@@ -352,7 +358,7 @@ bool kstack_pool_take(struct page **pages, unsigned int nr, enum dynamic_stack_l
 		taken = !poisoned;
 	}
 	if (!taken) {
-		pool->level = pool->starved ? max_t(u8, pool->level, level) : level;
+		WRITE_ONCE(pool->level, pool->starved ? max_t(u8, pool->level, level) : level);
 		WRITE_ONCE(pool->starved, true);
 	}
 	/* While it is kicked, kstackd looks again before it goes to sleep. */
@@ -578,18 +584,44 @@ bool dynamic_stack_cpu_starved(int cpu)
 	return dynamic_stack_enabled() && READ_ONCE(per_cpu(kstack_pool, cpu).starved);
 }
 
-/* To a CPU that can't run what it should. */
-static bool kstack_give_starved(struct page *page)
+/**
+ * kstack_pool_short - find a CPU whose pool has too little
+ * @nr: less than so many pages
+ *
+ * One that starves before one that does not, and for a killed task, or one that
+ * memory reclaim waits for, before others, which keep what they get; then the one
+ * that has least.
+ *
+ * Return: its pool, %NULL if there is none.
+ */
+struct kstack_pool *kstack_pool_short(unsigned int nr)
 {
-	int cpu;
+	struct kstack_pool *found = NULL;
+	int cpu, most = -1;
 
 	for_each_online_cpu(cpu) {
 		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+		unsigned int have = READ_ONCE(pool->nr);
+		int need;
 
-		if (READ_ONCE(pool->starved) && kstack_pool_add(pool, page))
-			return true;
+		if (!READ_ONCE(pool->online) || have >= nr)
+			continue;
+		need = READ_ONCE(pool->starved) ? (1 + READ_ONCE(pool->level)) * POOL_CAPACITY : 0;
+		need += POOL_CAPACITY - have;
+		if (need > most) {
+			most = need;
+			found = pool;
+		}
 	}
-	return false;
+	return found;
+}
+
+/* To a CPU that can't run what it should. */
+static bool kstack_give_starved(struct page *page)
+{
+	struct kstack_pool *pool = kstack_pool_short(POOL_CAPACITY);
+
+	return pool && READ_ONCE(pool->starved) && kstack_pool_add(pool, page);
 }
 
 /**
@@ -727,25 +759,6 @@ void kstack_overflow_age(unsigned long keep)
 bool kstack_reserve_low(void)
 {
 	return READ_ONCE(kstack_reserve.nr) < kstack_reserve_target;
-}
-
-/**
- * kstack_pool_short - find a CPU whose pool has too little
- * @nr: less than so many pages
- *
- * Return: its pool, %NULL if there is none.
- */
-struct kstack_pool *kstack_pool_short(unsigned int nr)
-{
-	int cpu;
-
-	for_each_online_cpu(cpu) {
-		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
-
-		if (READ_ONCE(pool->online) && READ_ONCE(pool->nr) < nr)
-			return pool;
-	}
-	return NULL;
 }
 
 /**

@@ -285,10 +285,11 @@ static int kstackd(void *arg)
 /* When nobody took them for so long, the others go. */
 #define OVERFLOW_AGE		HZ
 
-/* Nothing to look at, and nothing to age. */
+/* Nothing to look at, nothing to age, and nothing to give back. */
 static bool collectd_idle(void)
 {
-	return kstack_collect_idle() && !kstack_overflow_above(OVERFLOW_KEEP);
+	return kstack_collect_idle() && !kstack_overflow_above(OVERFLOW_KEEP) &&
+	       !kstack_any_poisoned();
 }
 
 /* Overflown pages age at their own pace, however rarely stacks are looked at. */
@@ -381,20 +382,12 @@ static bool kstack_refill_sleeping(void)
 	return true;
 }
 
-/* If a kstackd was in a hurry, that is over. */
-static void collectd_step_back(void)
-{
-	if (unlikely(READ_ONCE(kstack_collectd.hurried)) && xchg(&kstack_collectd.hurried, false))
-		set_user_nice(current, 0);
-}
-
 static int kstack_collectd_fn(void *unused)
 {
 	unsigned long last = jiffies, aged = jiffies;
 
 	for (;;) {
 		unsigned int period = READ_ONCE(kstack_collect_period);
-		enum kstack_collect pressed;
 		bool requested;
 
 		if (!period || READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_NEVER)
@@ -408,10 +401,8 @@ static int kstack_collectd_fn(void *unused)
 			last = jiffies;
 			kstack_collect(KSTACK_COLLECT_AGED);
 		}
-		pressed = xchg(&kstack_collectd.pressed, KSTACK_COLLECT_AGED);
-		if (pressed != KSTACK_COLLECT_AGED)
-			kstack_collect(pressed);
-		collectd_step_back();
+		if (kstack_collect_pressed() == -EBUSY)
+			schedule_timeout_idle(1);
 		kstack_free_poisoned();
 		/*
 		 * Waits for memory if it must. A CPU that starves meanwhile

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * progress-hurry PID: kstackd/1 stands still in a pass, since the threads of PID
+ * want pages on CPU 1. A real-time task of a higher priority that never sleeps
+ * comes there, and the threads go to CPU 0. Are there passes afterwards? Starts no
+ * task after its first lines, or that could starve as well.
+ */
+#include <dirent.h>
+
+#include "progress.h"
+
+#define DELAY	"/sys/module/dynamic_stack/parameters/delay_ms"
+#define VM	"/proc/sys/vm/dynamic_stack_"
+
+static pid_t find(const char *comm)
+{
+	char path[64], name[64];
+	struct dirent *d;
+	DIR *dir = opendir("/proc");
+	pid_t pid = 0;
+
+	while (dir && !pid && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%.16s/comm", d->d_name);
+		if (atoi(d->d_name) && !read_file(path, name, sizeof(name)) &&
+		    !strcmp(strtok(name, "\n"), comm))
+			pid = atoi(d->d_name);
+	}
+	if (!pid)
+		die("no %s", comm);
+	closedir(dir);
+	return pid;
+}
+
+/* Waits for a signal, then spins. */
+static pid_t start_hog(void)
+{
+	struct sched_param param = { .sched_priority = 60 };
+	pid_t pid;
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	pid = fork();
+	if (pid < 0)
+		die("fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	pin(1);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) || sched_setscheduler(0, SCHED_FIFO, &param))
+		die("mlockall, sched_setscheduler: %s", strerror(errno));
+	sigwait(&set, &sig);
+	for (;;)
+		;
+}
+
+static void move(const char *pid, int cpu)
+{
+	char path[64];
+	struct dirent *d;
+	cpu_set_t set;
+	DIR *dir;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	snprintf(path, sizeof(path), "/proc/%s/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		die("%s: %s", path, strerror(errno));
+	while ((d = readdir(dir))) {
+		if (atoi(d->d_name) && sched_setaffinity(atoi(d->d_name), sizeof(set), &set))
+			die("%s: %s", d->d_name, strerror(errno));
+	}
+	closedir(dir);
+}
+
+static void wait_pass(int seconds, const char *otherwise)
+{
+	long shootdowns = vmstat("kstack_shootdown");
+	long long end = now_ms() + seconds * 1000;
+
+	while (vmstat("kstack_shootdown") == shootdowns) {
+		if (now_ms() > end)
+			die("%s", otherwise);
+		sleep_ms(10);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sched_param param = { .sched_priority = 1 }, now;
+	pid_t kstackd = find("kstackd/1"), hog;
+	int before;
+
+	if (argc != 2)
+		die("usage: progress-hurry PID");
+	pin(0);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) || sched_setscheduler(0, SCHED_FIFO, &param))
+		die("mlockall, sched_setscheduler: %s", strerror(errno));
+	hog = start_hog();
+	sleep_ms(500);
+	sched_getparam(kstackd, &now);
+	before = now.sched_priority;
+
+	/* From here on there is no pass but those of a kstackd */
+	must_write(VM "collect_period_ms", "0");
+	must_write(DELAY, "6000");
+	fail_refills(true);
+	wait_pass(20, "nothing starved");
+	kill(hog, SIGUSR1);
+	fail_refills(false);
+	must_write(DELAY, "0");
+	move(argv[1], 0);
+	/* Its delay ends */
+	sleep_ms(8000);
+	must_write(VM "collect_period_ms", "20");
+	wait_pass(10, "no pass in 10 s");
+	sched_getparam(kstackd, &now);
+	printf("@@ passes go on; priority of kstackd/1: %d, %d\n", before, now.sched_priority);
+	kill(hog, SIGKILL);
+	return now.sched_priority != before;
+}

@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# limit: 150
+# needs: debug
+# See progress-hurry: a kstackd in a pass has what all others need for one. A real-time
+# task that never sleeps, of a higher priority, comes to its CPU, from which all that
+# starved goes away: then nothing but a hurry lets it end its pass. On the debug kernel,
+# which has fault injection.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
+	--label progress/kstackd-stopped --log "$BUILD/log/check/progress-kstackd-stopped.console" \
+	--timeout 120 --smp 2 --mem 512M --append dynamic_stack=on --cmd '
+echo 10 >/proc/sys/vm/dynamic_stack_sleep_ms
+echo 20 >/proc/sys/vm/dynamic_stack_collect_period_ms
+taskset 1 progress-threads 20 2000 9000 &
+taskset 2 progress-threads 200 400 9000 &
+threads=$!
+sleep 4
+echo 9 >/proc/sys/vm/dynamic_stack_pool_low
+echo 9 >/proc/sys/vm/dynamic_stack_pool_high
+progress-hurry $threads'
