@@ -245,8 +245,11 @@ int kstack_fault_prepare(unsigned int cpu)
 void kstack_fault_drain(unsigned int cpu)
 {
 	struct kstack_fault *reserve = per_cpu_ptr(&kstack_fault, cpu);
+	struct page *page = xchg(&reserve->poisoned, NULL);
 	unsigned int i;
 
+	if (page)
+		kstack_page_free(page);
 	for (i = 0; i < fault_slots; i++) {
 		if (!reserve->page[i])
 			continue;

@@ -76,11 +76,14 @@ static bool dstack_dying(struct task_struct *tsk)
 enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 {
 	/*
-	 * It has what it needs: it was preempted, or its sleep is the kernel's, and
-	 * it may hold anything. What is short is the CPU's reserve for faults.
+	 * What is short is the CPU's reserve for faults. The task has what it needs,
+	 * perhaps since it was preempted or its sleep was the kernel's: it may hold
+	 * anything. Not so if its stack grows by fault like any other, when all would
+	 * have all; or if it was parked, in a sleep that nobody waits for.
 	 */
 	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && tsk->dynamic_stack &&
-	    !dstack_lacks(tsk->dynamic_stack))
+	    dstack_complete(tsk->dynamic_stack) &&
+	    dynamic_stack_promise == GENMASK(DSTACK_PAGES - 1, DSTACK_PAGES - DSTACK_PROMISED))
 		return DSTACK_LEVEL_ALL;
 	/* Only the task writes them, preempted half-way at most: old or new. */
 	if (data_race(tsk->flags) & (PF_KTHREAD | PF_MEMALLOC))
