@@ -516,8 +516,8 @@ static bool collect_begin(int *prio)
 	bool locked;
 
 	*prio = 0;
-	/* From before it has the lock: a kstackd that does not get it looks here. */
 	if (current == kstack_collectd.task)
+		/* Before it has the lock: a kstackd that does not get it looks here. */
 		smp_store_mb(kstack_collectd.busy, true);
 	preempt_disable();
 	locked = mutex_trylock(&collect_mutex);

@@ -581,7 +581,7 @@ static void collect_depth(struct kunit *test)
 static void collect_lock(void)
 {
 	while (!mutex_trylock(&collect_mutex))
-		msleep(1);
+		usleep_range(1000, 2000);
 }
 
 /* Who would kill a task else waits for a pass, not for one that can't be. */
@@ -596,8 +596,7 @@ static void collect_answer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, READ_ONCE(collect_oom_passes), passes);
 	mutex_unlock(&collect_mutex);
 	KUNIT_EXPECT_GT(test, wait_event_timeout(collect_wait,
-						 smp_load_acquire(&collect_oom_passes) != passes,
-						 HZ), 0L);
+						 READ_ONCE(collect_oom_passes) != passes, HZ), 0L);
 }
 
 struct hurried {
@@ -613,7 +612,7 @@ static int collect_hurried_fn(void *arg)
 
 	sched_set_fifo(current);
 	while (!collect_begin(&prio))
-		msleep(1);
+		usleep_range(1000, 2000);
 	h->prio[0] = current->rt_priority;
 	kstackd_hurry();
 	h->prio[1] = current->rt_priority;

@@ -92,7 +92,9 @@ int main(int argc, char **argv)
 {
 	struct sched_param param = { .sched_priority = 1 }, now;
 	pid_t kstackd = find("kstackd/1"), hog;
+	char state;
 	int before;
+	long ran;
 
 	if (argc != 2)
 		die("usage: progress-hurry PID");
@@ -104,17 +106,22 @@ int main(int argc, char **argv)
 	sched_getparam(kstackd, &now);
 	before = now.sched_priority;
 
-	/* From here on there is no pass but those of a kstackd */
-	must_write(VM "collect_period_ms", "0");
+	fail_refills_now();
 	must_write(DELAY, "6000");
-	fail_refills(true);
 	wait_pass(20, "nothing starved");
 	kill(hog, SIGUSR1);
+	proc_stat(kstackd, 3, &state);
+	if (state != 'D')
+		die("kstackd/1 is not the one that is in a pass: %c", state);
 	fail_refills(false);
 	must_write(DELAY, "0");
 	move(argv[1], 0);
-	/* Its delay ends */
+	/* Its delay ends. */
+	ran = ticks(hog);
 	sleep_ms(8000);
+	ran = ticks(hog) - ran;
+	if (ran < 700)
+		die("the real-time task ran for %ld ticks of 800 only", ran);
 	must_write(VM "collect_period_ms", "20");
 	wait_pass(10, "no pass in 10 s");
 	sched_getparam(kstackd, &now);

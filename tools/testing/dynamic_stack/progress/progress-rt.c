@@ -27,22 +27,6 @@ static pid_t spin(int policy, int prio)
 	return pid;
 }
 
-/* Ticks that it ran, of 1/100 s. */
-static long ticks(pid_t pid)
-{
-	char path[64], text[1024], *p;
-	long user, sys;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, text, sizeof(text)))
-		die("%s", path);
-	p = strrchr(text, ')');
-	if (!p || sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld",
-			 &user, &sys) != 2)
-		die("%s: %s", path, text);
-	return user + sys;
-}
-
 static long witness(pid_t pid, const char *when, int ms)
 {
 	long starved = vmstat("kstack_starved"), shootdowns = vmstat("kstack_shootdown");

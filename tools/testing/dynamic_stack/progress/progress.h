@@ -93,6 +93,47 @@ static inline void fail_refills(bool on)
 	must_write(FAIL "probability", on ? "100" : "0");
 }
 
+/* The value of /proc/PID/stat's so many-th field, 3 or more; of @state: the third. */
+static inline long proc_stat(pid_t pid, int field, char *state)
+{
+	char path[64], text[1024], *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_file(path, text, sizeof(text)))
+		die("%s", path);
+	p = strrchr(text, ')');
+	if (!p)
+		die("%s: %s", path, text);
+	if (state)
+		*state = p[2];
+	for (p += 2; field > 3; field--)
+		p = strchr(p, ' ') + 1;
+	return strtol(p, NULL, 10);
+}
+
+/* Ticks that it ran, of 1/100 s. */
+static inline long ticks(pid_t pid)
+{
+	return proc_stat(pid, 14, NULL) + proc_stat(pid, 15, NULL);
+}
+
+/*
+ * Nor is there anything left over: what is collected does not come back. From here on
+ * there is no pass but those of a kstackd.
+ */
+static inline void fail_refills_now(void)
+{
+	int i;
+
+	fail_refills(true);
+	for (i = 0; i < 8; i++) {
+		sleep_ms(20);
+		must_write("/proc/sys/vm/drop_caches", "2");
+	}
+	must_write("/proc/sys/vm/dynamic_stack_collect_period_ms", "0");
+	sleep_ms(50);
+}
+
 static inline void pin(int cpu)
 {
 	cpu_set_t set;

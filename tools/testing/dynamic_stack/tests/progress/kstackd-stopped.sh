@@ -14,8 +14,7 @@ expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage"
 	--timeout 120 --smp 2 --mem 512M --append dynamic_stack=on --cmd '
 echo 10 >/proc/sys/vm/dynamic_stack_sleep_ms
 echo 20 >/proc/sys/vm/dynamic_stack_collect_period_ms
-taskset 1 progress-threads 20 2000 9000 &
-taskset 2 progress-threads 200 400 9000 &
+taskset 2 progress-threads 60 60 9000 &
 threads=$!
 sleep 4
 echo 9 >/proc/sys/vm/dynamic_stack_pool_low

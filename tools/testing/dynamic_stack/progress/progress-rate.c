@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * progress-rate MS: others wake up all the time, and no pool can be filled for so
+ * long. How many shootdowns come of it? 50 a second at most. Starts no task, or
+ * that could starve as well.
+ */
+#include "progress.h"
+
+#define VM	"/proc/sys/vm/dynamic_stack_"
+
+int main(int argc, char **argv)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	long shootdowns, starved;
+	long long took;
+
+	if (argc != 2)
+		die("usage: progress-rate MS");
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) || sched_setscheduler(0, SCHED_FIFO, &param))
+		die("mlockall, sched_setscheduler: %s", strerror(errno));
+	/* As few pages as can be, so that most of the threads wait for one. */
+	must_write(VM "pool_low", "9");
+	must_write(VM "pool_high", "9");
+	sleep_ms(1000);
+	fail_refills_now();
+	starved = vmstat("kstack_starved");
+	shootdowns = vmstat("kstack_shootdown");
+	took = now_ms();
+	sleep_ms(atoi(argv[1]));
+	shootdowns = vmstat("kstack_shootdown") - shootdowns;
+	took = now_ms() - took;
+	fail_refills(false);
+	starved = vmstat("kstack_starved") - starved;
+	printf("@@ %ld shootdowns in %lld ms, starved %ld times\n", shootdowns, took, starved);
+	if (starved < took / 20)
+		die("hardly anything starved");
+	if (shootdowns < took / 100)
+		die("there was nothing to limit");
+	return shootdowns > took / 20 + 2;
+}
