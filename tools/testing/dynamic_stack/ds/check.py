@@ -42,8 +42,9 @@ The tests fault/ist/* share a kernel of their own; DS_FAULT=n leaves them out.
 So do fault/fred/*, which need a Bochs with FRED, $BOCHS or in PATH, and are
 skipped without.  --fred runs these alone, for build/results/fred.json.
 
-A few tests take their variants in turn, one a day, and say which; those that are
-named on the command line take all.
+A few tests take their variants in turn, one a day, and say which; of the planted/*
+that boot a guest of progress/* twice, half have their turn. Those that are named on
+the command line take all.
 
 series/bisect, a quarter of an hour, runs if it is named, with DS_BISECT=y, and
 in lint.
