@@ -610,6 +610,8 @@ long kstack_collect(enum kstack_collect why)
 	static unsigned long last = INITIAL_JIFFIES - HZ;
 	long taken;
 
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_DEBUG))
+		WARN_ON_ONCE(!(current->flags & PF_KTHREAD));
 	if (why == KSTACK_COLLECT_STARVED) {
 		unsigned long was = READ_ONCE(last), now = jiffies;
 
