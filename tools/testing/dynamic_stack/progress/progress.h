@@ -123,13 +123,16 @@ static inline long ticks(pid_t pid)
  */
 static inline void fail_refills_now(void)
 {
-	int i;
+	long starved;
+	int i = 0;
 
 	fail_refills(true);
-	for (i = 0; i < 8; i++) {
-		sleep_ms(20);
+	/* Not further than that: with no page at all, nobody runs who could be shrunk. */
+	do {
 		must_write("/proc/sys/vm/drop_caches", "2");
-	}
+		starved = vmstat("kstack_starved");
+		sleep_ms(20);
+	} while (vmstat("kstack_starved") < starved + 10 && ++i < 100);
 	must_write("/proc/sys/vm/dynamic_stack_collect_period_ms", "0");
 	sleep_ms(50);
 }
