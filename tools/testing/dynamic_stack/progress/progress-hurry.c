@@ -34,7 +34,6 @@ static pid_t find(const char *comm)
 /* Waits for a signal, then spins. */
 static pid_t start_hog(void)
 {
-	struct sched_param param = { .sched_priority = 60 };
 	pid_t pid;
 	sigset_t set;
 	int sig;
@@ -49,8 +48,7 @@ static pid_t start_hog(void)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	pin(1);
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) || sched_setscheduler(0, SCHED_FIFO, &param))
-		die("mlockall, sched_setscheduler: %s", strerror(errno));
+	stay_whole(60);
 	sigwait(&set, &sig);
 	for (;;)
 		;
@@ -90,7 +88,7 @@ static void wait_pass(int seconds, const char *otherwise)
 
 int main(int argc, char **argv)
 {
-	struct sched_param param = { .sched_priority = 1 }, now;
+	struct sched_param now;
 	pid_t kstackd = find("kstackd/1"), hog;
 	char state;
 	int before;
@@ -99,8 +97,7 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		die("usage: progress-hurry PID");
 	pin(0);
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) || sched_setscheduler(0, SCHED_FIFO, &param))
-		die("mlockall, sched_setscheduler: %s", strerror(errno));
+	stay_whole(1);
 	hog = start_hog();
 	sleep_ms(500);
 	sched_getparam(kstackd, &now);

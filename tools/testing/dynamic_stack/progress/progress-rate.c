@@ -10,14 +10,12 @@
 
 int main(int argc, char **argv)
 {
-	struct sched_param param = { .sched_priority = 1 };
 	long shootdowns, starved;
 	long long took;
 
 	if (argc != 2)
 		die("usage: progress-rate MS");
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) || sched_setscheduler(0, SCHED_FIFO, &param))
-		die("mlockall, sched_setscheduler: %s", strerror(errno));
+	stay_whole(1);
 	/* As few pages as can be, so that most of the threads wait for one. */
 	must_write(VM "pool_low", "9");
 	must_write(VM "pool_high", "9");

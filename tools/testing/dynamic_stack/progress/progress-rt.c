@@ -43,13 +43,11 @@ static long witness(pid_t pid, const char *when, int ms)
 
 int main(void)
 {
-	struct sched_param param = { .sched_priority = 99 };
 	long with, starving, shootdowns;
 	pid_t fair, hog;
 	int bad = 0;
 
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) || sched_setscheduler(0, SCHED_FIFO, &param))
-		die("mlockall, sched_setscheduler: %s", strerror(errno));
+	stay_whole(99);
 	fair = spin(SCHED_OTHER, 0);
 	hog = spin(SCHED_FIFO, 10);
 	with = witness(fair, "beside a real-time task", 4000);

@@ -82,6 +82,15 @@ static inline long raw_thread(struct raw_call call[2])
 	return ret;
 }
 
+/* Real-time, with locked memory: nobody shrinks this task's stack. */
+static inline void stay_whole(int prio)
+{
+	struct sched_param param = { .sched_priority = prio };
+
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) || sched_setscheduler(0, SCHED_FIFO, &param))
+		die("mlockall, sched_setscheduler: %s", strerror(errno));
+}
+
 /* From here on no pool can be filled, or it can again. Needs fault injection. */
 #define FAIL	"/sys/kernel/debug/fail_kstack_refill/"
 
