@@ -48,7 +48,6 @@ void dynamic_stack_free(struct task_struct *tsk);
 void dynamic_stack_exit_account(struct task_struct *tsk);
 int dynamic_stack_fork(struct task_struct *tsk, bool idle);
 int dynamic_stack_keep(struct task_struct *tsk);
-int dynamic_stack_ensure(unsigned long bytes);
 unsigned long dynamic_stack_not_used(struct task_struct *tsk);
 struct page *dynamic_stack_page(struct task_struct *tsk, unsigned int index);
 
@@ -63,7 +62,6 @@ static inline void dynamic_stack_exit_account(struct task_struct *tsk) { }
 static inline int dynamic_stack_fork(struct task_struct *tsk, bool idle) { return 0; }
 /* A macro, so that not even "current" is evaluated. */
 #define dynamic_stack_keep(tsk)		({ 0; })
-static inline int dynamic_stack_ensure(unsigned long bytes) { return 0; }
 static inline unsigned long dynamic_stack_not_used(struct task_struct *tsk) { return 0; }
 static inline struct page *dynamic_stack_page(struct task_struct *tsk, unsigned int index)
 {
@@ -71,4 +69,10 @@ static inline struct page *dynamic_stack_page(struct task_struct *tsk, unsigned 
 }
 
 #endif /* CONFIG_DYNAMIC_STACK */
+
+#ifdef CONFIG_DYNAMIC_STACK_FAULT
+int dynamic_stack_ensure(unsigned long bytes);
+#else
+static inline int dynamic_stack_ensure(unsigned long bytes) { return 0; }
+#endif
 #endif /* _LINUX_DYNAMIC_STACK_H */

@@ -63,7 +63,8 @@ static int summary_show(struct seq_file *m, void *unused)
 	seq_printf(m, "cached_pages %lu\nidle_pages %lu\n",
 		   dynamic_stack_enabled() ? dstack_cached_pages() : 0, idle);
 	seq_printf(m, "stack_pages %lu\n", DSTACK_PAGES);
-	seq_printf(m, "promised_pages %lu\n", DSTACK_PROMISED);
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT))
+		seq_printf(m, "promised_pages %lu\n", DSTACK_PROMISED);
 	seq_printf(m, "descriptor_bytes %zu\n", sizeof(struct dynamic_stack));
 	return 0;
 }

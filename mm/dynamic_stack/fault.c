@@ -312,6 +312,45 @@ int dstack_fill(struct dynamic_stack *ds, unsigned int from)
 	return 0;
 }
 
+/**
+ * dynamic_stack_ensure - make sure that so much of the stack remains
+ * @bytes: what the caller is going to use of its stack, from where it is now;
+ *	0: no more than what every task has
+ *
+ * The pages are there from now on and stay, until the task calls this again or
+ * exits; so what fails for want of memory fails here, and not by a fault later.
+ * Does not nest: what an inner caller asks for replaces it.
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -E2BIG if the stack is not that large; -ENOMEM.
+ */
+int dynamic_stack_ensure(unsigned long bytes)
+{
+	unsigned long low = current_stack_pointer - bytes;
+	struct dynamic_stack *ds = current->dynamic_stack;
+	unsigned int first;
+	int err;
+
+	might_sleep();
+	if (bytes > THREAD_SIZE || low < (unsigned long)task_stack_page(current))
+		return -E2BIG;
+	if (!dynamic_stack_managed(current))
+		return 0;
+	if (!bytes) {
+		WRITE_ONCE(ds->ensured, 0);
+		return 0;
+	}
+
+	/* First keep, then fill: what is filled must not be taken meanwhile. */
+	first = (low - ds->base) >> PAGE_SHIFT;
+	WRITE_ONCE(ds->ensured, DSTACK_PAGES - first);
+	err = dstack_fill(ds, first);
+	if (err)
+		WRITE_ONCE(ds->ensured, 0);
+	return err;
+}
+EXPORT_SYMBOL_GPL(dynamic_stack_ensure);
+
 void kstack_fault_show(struct seq_file *m)
 {
 	int cpu;

@@ -152,13 +152,12 @@ bool dynamic_stack_runnable(struct task_struct *tsk)
 {
 	struct dynamic_stack *ds = tsk->dynamic_stack;
 
-	if (!ds || dstack_held(ds) == DSTACK_PAGES)
-		return true;
 #ifdef CONFIG_DYNAMIC_STACK_FAULT
-	if (this_cpu_read(kstack_fault_short))
+	/* It may take a fault. */
+	if (ds && dstack_held(ds) != DSTACK_PAGES && this_cpu_read(kstack_fault_short))
 		return false;
 #endif
-	return !dstack_lacks(ds);
+	return !ds || !dstack_lacks(ds);
 }
 
 /*
@@ -191,7 +190,6 @@ void dstack_map_pages(struct dynamic_stack *ds)
 		set_pte(ds->ptep + i, pte);
 		ds->mapped |= BIT(i);
 	}
-	ds->mapped |= dynamic_stack_promise;
 	ds->parked = 0;
 	ds->seq++;
 	/*
@@ -246,7 +244,8 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 
 	dstack_assert_state(ds);
 	first = (sp - ds->base) >> PAGE_SHIFT;
-	first = min(first, (unsigned int)DSTACK_PAGES - ds->ensured);
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT))
+		first = min(first, (unsigned int)DSTACK_PAGES - ds->ensured);
 
 	for (i = 0; i < first; i++) {
 		pte_t pte;

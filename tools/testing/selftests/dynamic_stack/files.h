@@ -77,6 +77,14 @@ static inline long vmstat(const char *key)
 	return read_key("/proc/vmstat", key);
 }
 
+/* Pages of a stack that a task may use; of a larger one, not all. */
+static inline long usable_pages(void)
+{
+	long promised = read_key(DEBUGFS "summary", "promised_pages");
+
+	return promised > 0 ? promised : read_key(DEBUGFS "summary", "stack_pages");
+}
+
 struct stack_info {
 	int held;
 	char map[32];		/* top page first: M present, P parked, - none */

@@ -26,7 +26,7 @@
 #define NOISE_PAGES	24	/* slab pages and the like */
 #define MAX_THREADS	4000
 
-static long page_size, promised;
+static long page_size, whole;
 static pid_t task[TASKS];
 
 static long group_stat(const char *key)
@@ -92,11 +92,11 @@ static void check_charge(const char *when, long tasks, long held)
 
 	for (ms = 0; ms <= LAG_MS; ms += 100) {
 		charged = group_stat("kernel_stack") / page_size;
-		if (charged == tasks * promised)
+		if (charged == tasks * whole)
 			break;
 		sleep_ms(100);
 	}
-	ksft_test_result(held >= 0 && held <= charged && charged == tasks * promised,
+	ksft_test_result(held >= 0 && held <= charged && charged == tasks * whole,
 			 "%s: %ld frames held, %ld charged for %ld tasks, after %d ms\n",
 			 when, held, charged, tasks, ms);
 }
@@ -255,7 +255,7 @@ int main(void)
 	ksft_print_header();
 	need_feature();
 	page_size = sysconf(_SC_PAGESIZE);
-	promised = read_key(DEBUGFS "summary", "promised_pages");
+	whole = usable_pages();
 	/* To wait for the group's tasks when their parent is dead. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	write_file(CGROUP "cgroup.subtree_control", "+memory");

@@ -135,7 +135,7 @@ static void test_shallow(void)
 
 static void test_deep(void)
 {
-	int pages, total = read_key(DEBUGFS "summary", "promised_pages");
+	int pages, total = usable_pages();
 	struct stack_info info;
 	char cmd[64];
 	struct child c;
@@ -249,8 +249,7 @@ static void test_policies(const char *policy)
 	start(&c);
 	ask(&c, "touch 100");
 	sleep_ms(300);
-	kept = stack_info(c.pid, &info) &&
-	       info.held == read_key(DEBUGFS "summary", "promised_pages");
+	kept = stack_info(c.pid, &info) && info.held == usable_pages();
 	ksft_test_result(kept, "reclaim=never takes nothing (%s)\n", info.map);
 
 	eager_collector();
@@ -273,7 +272,7 @@ int main(void)
 	need_feature();
 	page_size = sysconf(_SC_PAGESIZE);
 	/* The kernel warns of what goes deeper. */
-	total = read_key(DEBUGFS "summary", "promised_pages");
+	total = usable_pages();
 	ksft_set_plan(1 + 2 * (total - 2) + 1 + 2 + 3 + 4 + 1);
 	read_file(PERIOD, period, sizeof(period));
 	read_file(SLEEP, sleep, sizeof(sleep));
@@ -285,7 +284,7 @@ int main(void)
 	test_restore(policy);
 	test_collect();
 	test_policies(policy);
-	ksft_test_result(vmstat("kstack_fault") == 0, "no stack fault\n");
+	ksft_test_result(vmstat("kstack_fault") <= 0, "no stack fault\n");
 
 	write_file(PERIOD, period);
 	write_file(SLEEP, sleep);
