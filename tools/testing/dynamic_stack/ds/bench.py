@@ -54,6 +54,7 @@ import sys
 
 from . import cycles, plot, repo, ui
 from .repo import BUILD, RESULTS, ROOT, Guest, base_mk, command_line, output, short, step, tool
+from .series import changed_lines
 from .ui import Error
 
 LOGS = os.path.join(repo.LOGS, "bench")
@@ -412,8 +413,9 @@ class Bench:
                     if v != "stock" and key(v) in s[name] and (name != "task_struct" or v == "on"):
                         body.append([f"{what} ({v})", s[name]["stock"], s[name][key(v)],
                                      f"{s[name][key(v)] - s[name]['stock']:+d}"])
-        c = s["changed_lines"]
-        body.append(["lines in existing kernel files", "", "", f"+{c['added']} -{c['removed']} in {c['files']} files"])
+        for part, c in s["changed_lines"].items():
+            body.append([f"lines in existing kernel files, series {part.upper()}", "", "",
+                         f"+{c['added']} -{c['removed']} in {c['files']} files"])
         print()
         markdown(["", "stock", "patched", "difference"], body)
 
@@ -714,8 +716,8 @@ class Bench:
         s = self.more.get("static")
         if s:
             add("text growth without tests, bytes", 16384, {"vmlinux": s["text_growth_without_tests"]})
-            c = s["changed_lines"]
-            add("lines changed in existing kernel files", 399, {"patches": c["added"] + c["removed"]})
+            c = s["changed_lines"]["a"]
+            add("lines changed in existing kernel files", 300, {"series A": c["added"] + c["removed"]})
         return out
 
     def short_table(self):
@@ -793,28 +795,6 @@ def sizes(elf):
         name = name.split(".")[0]
         found[name] = found.get(name, 0) + size
     return found
-
-
-def changed_lines():
-    """What the patches do to files that exist in the base"""
-    added = removed = 0
-    files = set()
-    directory = os.path.join(ROOT, "patches", base_mk()["SERIES"])
-    for path in sorted(glob.glob(os.path.join(directory, "*.patch"))):
-        body = False
-        with open(path, encoding="utf-8") as f:
-            for line in f:
-                if line.startswith("+++ b/"):
-                    files.add(line[6:].strip())
-                elif line.startswith("@@ "):
-                    body = True
-                elif line.startswith(("diff ", "-- ")):
-                    body = False
-                elif body and line.startswith("+"):
-                    added += 1
-                elif body and line.startswith("-"):
-                    removed += 1
-    return {"added": added, "removed": removed, "files": len(files)}
 
 
 def read_profile(path, symbols):

@@ -14,6 +14,7 @@ The patch series and the git branch that is made of it.
                              SIGNOFF="Name <address>" sends and signs it
   series objects DIRECTORY   the objects that the series touches and the
                              configuration of that build directory compiles
+  series lines               how many lines of existing files series A and B change
   series status              what differs between build/linux and here
 
 New files of the kernel live in this repository at the path they have in the
@@ -993,6 +994,24 @@ def mail_part(out, part, first, last, signoff):
     print(f"{short(out)}: {len(os.listdir(out))} mails")
 
 
+def changed_lines():
+    """What series A and B do to files of the base: {"a": {"added", "removed", "files"}, "b"}"""
+    base, _ = ensure_base()
+    existing = git("diff", "--name-only", "--no-renames", "--diff-filter=MD", base, "HEAD").split()
+    out = {}
+    for part, first, last in (("a", base, LAST_A), ("b", LAST_A, "HEAD")):
+        stat = [x.split() for x in git("diff", "--numstat", "--no-renames", first, last, "--", *existing).splitlines()]
+        out[part] = {"added": sum(int(x[0]) for x in stat), "removed": sum(int(x[1]) for x in stat),
+                     "files": len(stat)}
+    return out
+
+
+def print_lines():
+    ensure_branch()
+    for part, n in changed_lines().items():
+        print(f"series {part.upper()}: {n['added']} lines added and {n['removed']} removed in {n['files']} existing files")
+
+
 def status():
     ensure_branch()
     lost = unsaved()
@@ -1023,6 +1042,8 @@ def main():
             sync("-q" in args)
         elif command == "status":
             status()
+        elif command == "lines":
+            print_lines()
         elif command == "mail":
             mail_series(args)
         elif command == "objects" and len(args) == 1:
