@@ -116,7 +116,8 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 		return true;
 	/* None if it was reserved for, and then another task was preferred. */
 	need = dstack_lacks(ds);
-	if (!kstack_fault_refill(dynamic_stack_level(next))) {
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) &&
+	    !kstack_fault_refill(dynamic_stack_level(next))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
 		return false;
