@@ -98,7 +98,7 @@ struct dynamic_stack {
 	unsigned int		mapped;
 	/*
 	 * Bit i is set: page i was touched, and is not present. It waits in page[i],
-	 * with its PTE in saved[i].
+	 * with its PTE in saved[i], if there is that.
 	 */
 	unsigned int		parked;
 	/* Counts how often pages were mapped, so that the collector sees that the task ran. */
@@ -114,8 +114,10 @@ struct dynamic_stack {
 	unsigned long		last_out;
 	/* The pages, from the lowest; NULL: the slot is empty. */
 	struct page		*page[DSTACK_PAGES];
+#ifndef CONFIG_ARCH_DYNAMIC_STACK_NO_SAVED_PTE
 	/* PTE value of a parked page. */
 	pte_t			saved[DSTACK_PAGES];
+#endif
 
 	/* Written under collect_mutex; @unused by fork(), too. */
 

@@ -36,6 +36,25 @@ struct seq_file;
  *		dstack_set_owner()
  */
 
+/* The PTE of a page that is parked, as it was, or one that is as good. */
+#ifdef CONFIG_ARCH_DYNAMIC_STACK_NO_SAVED_PTE
+static inline void dstack_save_pte(struct dynamic_stack *ds, unsigned int i, pte_t pte) { }
+static inline pte_t dstack_saved_pte(const struct dynamic_stack *ds, unsigned int i)
+{
+	return mk_pte(ds->page[i], PAGE_KERNEL);
+}
+#else
+static inline void dstack_save_pte(struct dynamic_stack *ds, unsigned int i, pte_t pte)
+{
+	ds->saved[i] = pte;
+}
+
+static inline pte_t dstack_saved_pte(const struct dynamic_stack *ds, unsigned int i)
+{
+	return ds->saved[i];
+}
+#endif
+
 /* Pages that the stack holds: present, parked, or reserved for the next run. */
 static inline unsigned int dstack_held(const struct dynamic_stack *ds)
 {

@@ -54,8 +54,8 @@ static unsigned long *proof_word(unsigned int which, unsigned long offset)
 
 static void proof_set(pte_t pte)
 {
-	set_pte(proof_ptep, pte);
-	smp_mb();	/* the PTE before the page walk, as in dstack_map_pages() */
+	arch_dynamic_stack_set(proof_ptep, pte);
+	arch_dynamic_stack_sync();
 }
 
 static void proof_map(unsigned int which)

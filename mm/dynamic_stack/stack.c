@@ -186,7 +186,9 @@ static struct dynamic_stack *dstack_create(int node)
 	ds->page[DSTACK_PAGES - 1] = page;
 	dstack_set_owner(ds, page);
 	ds->mapped = BIT(DSTACK_PAGES - 1);
-	set_pte(ds->ptep + DSTACK_PAGES - 1, mk_pte(page, DYNAMIC_STACK_PROT));
+	/* Never parked, so its Accessed flag tells nothing. */
+	arch_dynamic_stack_set(ds->ptep + DSTACK_PAGES - 1, mk_pte(page, PAGE_KERNEL));
+	arch_dynamic_stack_sync();
 	return ds;
 
 free_range:
@@ -349,7 +351,8 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 		return -ENOMEM;
 	}
 
-	tsk->stack = ds->vm->addr;
+	/* Not the area's address, which may have a tag. */
+	tsk->stack = (void *)ds->base;
 	tsk->stack_vm_area = ds->vm;
 	tsk->dynamic_stack = ds;
 	return 0;

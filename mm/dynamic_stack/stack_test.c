@@ -86,7 +86,7 @@ static void stack_fresh(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, pte_none(ptep_get(ds->ptep + i)));
 	}
 	KUNIT_EXPECT_TRUE(test, pte_present(ptep_get(ds->ptep + i)));
-	KUNIT_EXPECT_FALSE(test, pte_young(ptep_get(ds->ptep + i)));
+	KUNIT_EXPECT_TRUE(test, pte_young(ptep_get(ds->ptep + i)));
 	KUNIT_EXPECT_PTR_EQ(test, vmalloc_to_page((void *)ds->base + i * PAGE_SIZE), ds->page[i]);
 	KUNIT_EXPECT_TRUE(test, !memchr_inv(page_address(ds->page[i]), 0, PAGE_SIZE));
 	dstack_destroy(ds);

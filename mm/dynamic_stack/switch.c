@@ -181,24 +181,19 @@ void dstack_map_pages(struct dynamic_stack *ds)
 
 		dstack_check_owner(ds, ds->page[i]);
 		if (ds->parked & BIT(i)) {
-			pte = ds->saved[i];
+			pte = dstack_saved_pte(ds, i);
 			restored++;
 		} else {
 			pte = mk_pte(ds->page[i], DYNAMIC_STACK_PROT);
 			VM_WARN_ON_ONCE(pte_young(pte));
 			fresh++;
 		}
-		set_pte(ds->ptep + i, pte);
+		arch_dynamic_stack_set(ds->ptep + i, pte);
 		ds->mapped |= BIT(i);
 	}
 	ds->parked = 0;
 	ds->seq++;
-	/*
-	 * The next push may go to a page whose PTE was just written. A page
-	 * walk is not ordered with the store otherwise, and a spurious fault,
-	 * harmless elsewhere, would be a double fault on the stack.
-	 */
-	smp_mb();
+	arch_dynamic_stack_sync();
 
 	__count_vm_events(KSTACK_POPULATE, fresh);
 	__count_vm_events(KSTACK_RESTORE, restored);
@@ -211,7 +206,7 @@ void dstack_map_pages(struct dynamic_stack *ds)
  *	pages
  *
  * Context: on the previous task's stack; runqueue lock held, interrupts off.
- * An NMI here runs on its own stack and doesn't look at @next's.
+ * An NMI here runs on that stack or on one of its own, and doesn't look at @next's.
  */
 void __dynamic_stack_map(struct task_struct *next)
 {
@@ -258,7 +253,7 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp)
 		pte = arch_dynamic_stack_clear(ds->ptep + i);
 
 		if (pte_young(pte)) {
-			ds->saved[i] = pte;
+			dstack_save_pte(ds, i, pte);
 			ds->parked |= BIT(i);
 			if (i < ds->deepest)
 				ds->deepest = i;

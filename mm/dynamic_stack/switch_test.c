@@ -95,7 +95,7 @@ struct task_struct *dstack_test_task(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, give_back, given), 0);
 	} while (ds->parked || ds->queued || ds->mapped != BIT(TOP));
 
-	tsk->thread.sp = ds->base + THREAD_SIZE - 64;
+	arch_dynamic_stack_set_sp(tsk, ds->base + THREAD_SIZE - 64);
 	return tsk;
 }
 
@@ -141,8 +141,8 @@ void dstack_test_consistent(struct dstack_iso *iso, struct dynamic_stack *ds)
 		if (mapped)
 			ISO_EQ(iso, pte_pfn(pte), page_to_pfn(ds->page[i]));
 		if (parked) {
-			ISO_EQ(iso, pte_pfn(ds->saved[i]), page_to_pfn(ds->page[i]));
-			ISO_TRUE(iso, pte_young(ds->saved[i]));
+			ISO_EQ(iso, pte_pfn(dstack_saved_pte(ds, i)), page_to_pfn(ds->page[i]));
+			ISO_TRUE(iso, pte_young(dstack_saved_pte(ds, i)));
 		}
 	}
 }
@@ -210,7 +210,7 @@ static int populate_fresh(void *data)
 		pte_t pte = ptep_get(ds->ptep + i);
 
 		ISO_TRUE(iso, !pte_young(pte));
-		ISO_TRUE(iso, !pte_dirty(pte));
+		ISO_EQ(iso, pte_dirty(pte), pte_dirty(mk_pte(ds->page[i], DYNAMIC_STACK_PROT)));
 		ISO_TRUE(iso, pte_write(pte));
 		ISO_TRUE(iso, !memchr_inv(page_address(ds->page[i]), 0, PAGE_SIZE));
 	}
@@ -314,7 +314,8 @@ static int park_restore(void *data)
 		pte[i] = ptep_get(ds->ptep + i);
 	ISO_TRUE(iso, pte_young(pte[0]) && pte_dirty(pte[0]));
 	ISO_TRUE(iso, !pte_young(pte[1]));
-	ISO_TRUE(iso, pte_young(pte[2]) && !pte_dirty(pte[2]));
+	ISO_TRUE(iso, pte_young(pte[2]));
+	ISO_EQ(iso, pte_dirty(pte[2]), pte_dirty(mk_pte(ds->page[2], DYNAMIC_STACK_PROT)));
 
 	for (round = 1; round <= 3; round++) {
 		dstack_park(ds, top_sp(ds));
@@ -323,7 +324,7 @@ static int park_restore(void *data)
 		dstack_test_consistent(iso, ds);
 		for (i = 0; i <= 2; i += 2) {
 			ISO_TRUE(iso, ds->page[i] == page[i]);
-			ISO_TRUE(iso, pte_same(ds->saved[i], pte[i]));
+			ISO_TRUE(iso, pte_same(dstack_saved_pte(ds, i), pte[i]));
 		}
 		ISO_EQ(iso, *page_word(ds, 0), 0x1234);
 		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - 2);
@@ -773,7 +774,7 @@ static int switched_out(void *data)
 	ISO_TRUE(iso, dstack_complete(ds));
 
 	dynamic_stack_reclaim = DSTACK_RECLAIM_SWITCH;
-	tsk->thread.sp = ds->base + 2 * PAGE_SIZE + 512;
+	arch_dynamic_stack_set_sp(tsk, ds->base + 2 * PAGE_SIZE + 512);
 	ds->last_out = jiffies - HZ;
 	dynamic_stack_second_half(tsk);
 	ISO_EQ(iso, ds->mapped, DSTACK_ALL & ~(BIT(0) | BIT(1)));

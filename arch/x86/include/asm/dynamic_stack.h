@@ -12,13 +12,30 @@
 #include <asm/tlbflush.h>
 
 /*
- * The Accessed bit must start at 0: while it is 0 in an entry, no CPU can have
- * the translation in a TLB (SDM vol. 3A, "Details of TLB Use"; APM vol. 2,
- * "Notes on Accessed and Dirty Bits"). PAGE_KERNEL presets both bits. Derived
- * from PAGE_KERNEL so that the memory encryption bit is right.
+ * What a fresh page is mapped with. The Accessed bit must start at 0: while it is
+ * 0 in an entry, no CPU can have the translation in a TLB (SDM vol. 3A, "Details
+ * of TLB Use"; APM vol. 2, "Notes on Accessed and Dirty Bits"). PAGE_KERNEL, which
+ * is for all others, presets both bits. Derived from it so that the memory
+ * encryption bit is right.
  */
 #define DYNAMIC_STACK_PROT	\
 	__pgprot(pgprot_val(PAGE_KERNEL) & ~(_PAGE_ACCESSED | _PAGE_DIRTY))
+
+/* Make a page present. No CPU counts on it before arch_dynamic_stack_sync(). */
+static __always_inline void arch_dynamic_stack_set(pte_t *ptep, pte_t pte)
+{
+	set_pte(ptep, pte);
+}
+
+/*
+ * The next push may go to a page whose PTE was just written. A page walk is not
+ * ordered with the store otherwise, and a spurious fault, harmless elsewhere,
+ * would be a double fault on the stack.
+ */
+static __always_inline void arch_dynamic_stack_sync(void)
+{
+	smp_mb();	/* the PTE before the page walk */
+}
 
 /*
  * Not ptep_get_and_clear(): that is a plain load and store on SMP=n, and even
@@ -54,6 +71,12 @@ static __always_inline void arch_dynamic_stack_push(unsigned long top, unsigned 
 static __always_inline unsigned long arch_dynamic_stack_sp(struct task_struct *tsk)
 {
 	return READ_ONCE(tsk->thread.sp);
+}
+
+/* For tests, of a task that never runs. */
+static inline void arch_dynamic_stack_set_sp(struct task_struct *tsk, unsigned long sp)
+{
+	tsk->thread.sp = sp;
 }
 
 /*

@@ -36,8 +36,8 @@ broken() {
 	grep -Eq "^FAIL: .*($2)" "$DS_TMP/said" || fail "expected /$2/ of: $1"
 }
 broken 's/ds->parked |= BIT(i);/;/' 'parked is'
-broken 's/set_pte(ds->ptep + i, pte);/;/' 'PTE of page'
-broken 's/pte = ds->saved\[i\];/pte = mk_pte(ds->page[i], DYNAMIC_STACK_PROT);/' 'parked is'
+broken 's/arch_dynamic_stack_set(ds->ptep + i, pte);/;/' 'PTE of page'
+broken 's/pte = dstack_saved_pte(ds, i);/pte = mk_pte(ds->page[i], DYNAMIC_STACK_PROT);/' 'parked is'
 broken 's/if (pte_young(pte)[^{]*{/if (false) {/' 'parked is'
 broken 's/ds->parked = 0;/;/' 'mapped is|parked is'
 broken 's/kstack_pool_put(\([a-z]*\), clean);/kstack_pool_put(\1, clean - (ds->seq == 9));/' 'the pools have'
