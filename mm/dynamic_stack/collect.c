@@ -338,11 +338,13 @@ static void collect_choose(struct collect_pass *pass)
 	}
 }
 
-/* Is there a CPU that asked not to be interrupted? */
+/* Is there a CPU that asked not to be interrupted, and would be? */
 static bool collect_isolated(void)
 {
 	int cpu;
 
+	if (ARCH_DYNAMIC_STACK_FLUSH_PAGES)
+		return false;
 	for_each_online_cpu(cpu) {
 		if (cpu_is_isolated(cpu))
 			return true;
@@ -381,15 +383,39 @@ static bool collect_worthwhile(struct collect_pass *pass, enum kstack_collect wh
 	return false;
 }
 
+/*
+ * All that is parked, or at least the pages of those stacks on @take whose tasks
+ * don't run meanwhile: to map a stack changes parked, but it also counts up seq.
+ */
+static void collect_flush_tlbs(struct collect_pass *pass)
+{
+	struct dynamic_stack *ds;
+
+	if (!ARCH_DYNAMIC_STACK_FLUSH_PAGES || pass->args.nr > ARCH_DYNAMIC_STACK_FLUSH_PAGES) {
+		flush_tlb_all();
+		return;
+	}
+	arch_dynamic_stack_flush_begin();
+	list_for_each_entry(ds, &pass->take, list) {
+		/* If it changes, nothing is taken from this stack. */
+		unsigned long parked = data_race(READ_ONCE(ds->parked));
+		unsigned int i;
+
+		for_each_set_bit(i, &parked, DSTACK_PAGES)
+			arch_dynamic_stack_flush_page(ds->base + i * PAGE_SIZE);
+	}
+	arch_dynamic_stack_flush_end();
+}
+
 /* No TLB knows a page any more whose PTE was cleared before this. */
-static void collect_flush(void)
+static void collect_flush(struct collect_pass *pass)
 {
 	/*
 	 * The cleared PTEs before the look at the online CPUs: pairs with
 	 * arch_dynamic_stack_cpu_online().
 	 */
 	smp_mb();
-	flush_tlb_all();
+	collect_flush_tlbs(pass);
 	WRITE_ONCE(collect_flushed, jiffies);
 	count_vm_event(KSTACK_SHOOTDOWN);
 	dstack_delay();
@@ -578,7 +604,7 @@ long kstack_collect_once(enum kstack_collect why)
 	collect_gather();
 	collect_choose(&pass);
 	if (collect_worthwhile(&pass, why)) {
-		collect_flush();
+		collect_flush(&pass);
 		collect_take_all(&pass);
 	}
 	collect_release(&pass);

@@ -108,7 +108,7 @@ static bool proof_idle(unsigned int which)
 			cpu_relax();
 		if (!pte_young(proof_take(DSTACK_PROOF_IDLE)))
 			return true;
-		arch_dynamic_stack_flush_cpu();
+		arch_dynamic_stack_flush_cpu(proof_addr);
 	}
 	return false;
 }
@@ -125,7 +125,7 @@ static enum dynamic_stack_proof proof_run(void)
 	bool right;
 	pte_t pte;
 
-	arch_dynamic_stack_flush_cpu();
+	arch_dynamic_stack_flush_cpu(proof_addr);
 	for (how = DSTACK_PROOF_READ; how <= DSTACK_PROOF_PUSH; how++) {
 		if (!proof_idle(0))
 			return DSTACK_PROOF_IDLE;
@@ -143,7 +143,7 @@ static enum dynamic_stack_proof proof_run(void)
 		if (!pte_young(proof_take(DSTACK_PROOF_RESTORE)) || !right)
 			return DSTACK_PROOF_RESTORE;
 
-		arch_dynamic_stack_flush_cpu();
+		arch_dynamic_stack_flush_cpu(proof_addr);
 		proof_map(dstack_proof_lie(DSTACK_PROOF_FLUSH));
 		right = proof_use(how, 0);
 		pte = proof_take(how);
@@ -151,7 +151,7 @@ static enum dynamic_stack_proof proof_run(void)
 			return DSTACK_PROOF_FLUSH;
 		if (!pte_young(pte))
 			return how;
-		arch_dynamic_stack_flush_cpu();
+		arch_dynamic_stack_flush_cpu(proof_addr);
 	}
 	return 0;
 }

@@ -46,8 +46,21 @@ static __always_inline pte_t arch_dynamic_stack_clear(pte_t *ptep)
 	return native_make_pte(xchg(&ptep->pte, 0));
 }
 
-/* All of this CPU's TLB, as flush_tlb_all() does on each CPU. Not preemptible. */
-static inline void arch_dynamic_stack_flush_cpu(void)
+/*
+ * So many pages at most are flushed on all CPUs by their addresses, which
+ * interrupts no CPU. None here: flush_tlb_all() sends IPIs.
+ */
+#define ARCH_DYNAMIC_STACK_FLUSH_PAGES	0
+
+static inline void arch_dynamic_stack_flush_begin(void) { }
+static inline void arch_dynamic_stack_flush_page(unsigned long addr) { }
+static inline void arch_dynamic_stack_flush_end(void) { }
+
+/*
+ * A page of this CPU's TLB, by what does it on each CPU: all of it, as
+ * flush_tlb_all(). Not preemptible.
+ */
+static inline void arch_dynamic_stack_flush_cpu(unsigned long addr)
 {
 	__flush_tlb_all();
 }
