@@ -384,7 +384,7 @@ bool __init kstack_fault_init(void)
 			pr_warn("no stack faults on this machine: populate= is ignored\n");
 		return DSTACK_PROMISED == DSTACK_PAGES;
 	}
-	fault_pte = pte_val(pfn_pte(0, DYNAMIC_STACK_PROT));
+	fault_pte = pte_val(pfn_pte(0, dstack_preset() ? PAGE_KERNEL : DYNAMIC_STACK_PROT));
 	fault_slots = 2 * (DSTACK_PAGES - pages);
 	dynamic_stack_promise = GENMASK(DSTACK_PAGES - 1, DSTACK_PAGES - pages);
 	if (fault_slots)

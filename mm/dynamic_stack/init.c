@@ -60,6 +60,11 @@ static void __init dynamic_stack_start_switch(void)
 	arch_dynamic_stack_split();
 }
 
+DEFINE_STATIC_KEY_FALSE(dynamic_stack_preset_key);
+
+static bool dynamic_stack_preset_wanted;
+module_param_named(preset, dynamic_stack_preset_wanted, bool, 0444);
+
 unsigned int dynamic_stack_reclaim __read_mostly = DSTACK_RECLAIM_SLEEP;
 
 static const char * const reclaim_names[] = {
@@ -68,6 +73,22 @@ static const char * const reclaim_names[] = {
 	[DSTACK_RECLAIM_NEVER]	= "never",
 };
 
+/* Each page would wait for a shootdown, so it would save no more than "sleep". */
+static bool reclaim_refused(unsigned int policy)
+{
+	if (policy != DSTACK_RECLAIM_SWITCH || !dstack_preset())
+		return false;
+	pr_warn("reclaim=switch: refused: the accessed flag is not used here, so each page waits for a shootdown anyway\n");
+	return true;
+}
+
+/* At boot, as soon as it is known whether the flag is used. */
+static void __init reclaim_settle(void)
+{
+	if (reclaim_refused(dynamic_stack_reclaim))
+		WRITE_ONCE(dynamic_stack_reclaim, DSTACK_RECLAIM_SLEEP);
+}
+
 /* May change at any time: it only decides what the next switch does. */
 static int reclaim_set(const char *val, const struct kernel_param *kp)
 {
@@ -75,6 +96,9 @@ static int reclaim_set(const char *val, const struct kernel_param *kp)
 
 	if (i < 0)
 		return i;
+	/* At boot, see reclaim_settle(). */
+	if (dynamic_stack_enabled() && reclaim_refused(i))
+		return -EOPNOTSUPP;
 	WRITE_ONCE(dynamic_stack_reclaim, i);
 	/* It may be asleep for long. */
 	kstack_wake_collector();
@@ -107,6 +131,11 @@ static int __init dynamic_stack_init(void)
 		return 0;
 	}
 
+	if (dynamic_stack_preset_wanted) {
+		static_branch_enable(&dynamic_stack_preset_key);
+		reclaim_settle();
+	}
+
 	if (!dstack_proof_init())
 		return 0;
 	if (!kstack_fault_init()) {
@@ -133,3 +162,12 @@ static int __init dynamic_stack_init(void)
 	return 0;
 }
 early_initcall(dynamic_stack_init);
+
+/* All CPUs have come up, so it is known by now whether they set the flag. */
+static int __init dynamic_stack_settle(void)
+{
+	if (dynamic_stack_enabled())
+		reclaim_settle();
+	return 0;
+}
+core_initcall(dynamic_stack_settle);

@@ -55,6 +55,20 @@ static inline pte_t dstack_saved_pte(const struct dynamic_stack *ds, unsigned in
 }
 #endif
 
+DECLARE_STATIC_KEY_FALSE(dynamic_stack_preset_key);
+
+/*
+ * The Accessed flag tells nothing: not all CPUs set it, or nobody is to look at it.
+ * Then pages are mapped with the flag set, each page below the stack pointer counts
+ * as touched, and goes by way of a shootdown. May become false while the machine
+ * boots; each PTE speaks for itself.
+ */
+static __always_inline bool dstack_preset(void)
+{
+	return static_branch_unlikely(&dynamic_stack_preset_key) ||
+	       !arch_dynamic_stack_sets_accessed();
+}
+
 /* Pages that the stack holds: present, parked, or reserved for the next run. */
 static inline unsigned int dstack_held(const struct dynamic_stack *ds)
 {

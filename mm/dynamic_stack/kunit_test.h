@@ -46,6 +46,7 @@ void dstack_isolated(struct kunit *test, int (*fn)(void *data), void *data);
 long dstack_test_pages(void);
 struct task_struct *dstack_test_task(struct kunit *test);
 void dstack_test_populate(struct dstack_iso *iso, struct task_struct *tsk);
+void dstack_test_untouched(struct dynamic_stack *ds, unsigned int mask);
 void dstack_test_consistent(struct dstack_iso *iso, struct dynamic_stack *ds);
 unsigned long *dstack_test_word(struct dynamic_stack *ds, unsigned int i);
 

@@ -11,6 +11,9 @@
  *
  * That can't show that they are kept always. But what doesn't set the flag for a
  * lone access, or is late, doesn't get past it.
+ *
+ * A CPU that makes no such promise shows the rest: that a page which is mapped with
+ * the flag set is gone after a flush.
  */
 #define pr_fmt(fmt) "dynamic_stack: " fmt
 
@@ -22,6 +25,7 @@
 #include <linux/kprobes.h>
 #include <linux/smp.h>
 #include <linux/timex.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include "internal.h"
@@ -44,6 +48,9 @@ static unsigned long proof_addr;
 static pte_t *proof_ptep;
 static struct page *proof_page[2];
 
+/* What a page is mapped with on this CPU. */
+static pgprot_t proof_prot;
+
 static struct cpumask proof_cpus;
 static cycles_t proof_max_cycles;
 
@@ -60,7 +67,7 @@ static void proof_set(pte_t pte)
 
 static void proof_map(unsigned int which)
 {
-	proof_set(mk_pte(proof_page[which], DYNAMIC_STACK_PROT));
+	proof_set(mk_pte(proof_page[which], proof_prot));
 }
 
 static pte_t proof_take(enum dynamic_stack_proof step)
@@ -81,12 +88,16 @@ static noinline bool proof_use(enum dynamic_stack_proof how, unsigned int which)
 {
 	const unsigned long last = PAGE_SIZE - sizeof(long);
 	static unsigned long nr;
+	unsigned long val;
 
 	nr++;
 	switch (how) {
 	case DSTACK_PROOF_READ:
 		WRITE_ONCE(*proof_word(which, 0), nr);
-		return READ_ONCE(*(unsigned long *)proof_addr) == nr;
+		/* A CPU that faults instead leaves the flag clear, and fails for that. */
+		if (copy_from_kernel_nofault(&val, (void *)proof_addr, sizeof(val)))
+			return true;
+		return val == nr;
 	case DSTACK_PROOF_WRITE:
 		WRITE_ONCE(*(unsigned long *)proof_addr, nr);
 		return READ_ONCE(*proof_word(which, 0)) == nr;
@@ -121,13 +132,16 @@ static bool proof_idle(unsigned int which)
  */
 static enum dynamic_stack_proof proof_run(void)
 {
+	bool preset = static_branch_unlikely(&dynamic_stack_preset_key) ||
+		      !arch_dynamic_stack_cpu_sets_accessed();
 	enum dynamic_stack_proof how;
 	bool right;
 	pte_t pte;
 
+	proof_prot = preset ? PAGE_KERNEL : DYNAMIC_STACK_PROT;
 	arch_dynamic_stack_flush_cpu(proof_addr);
 	for (how = DSTACK_PROOF_READ; how <= DSTACK_PROOF_PUSH; how++) {
-		if (!proof_idle(0))
+		if (!preset && !proof_idle(0))
 			return DSTACK_PROOF_IDLE;
 
 		proof_map(!dstack_proof_lie(DSTACK_PROOF_REUSE));
@@ -251,7 +265,8 @@ bool __init dstack_proof_init(void)
 static int __init proof_tell(void)
 {
 	if (dynamic_stack_enabled())
-		pr_info("accessed flag: ok on %u CPUs, %llu cycles at most\n",
+		pr_info("accessed flag: %s on %u CPUs, %llu cycles at most\n",
+			dstack_preset() ? "not used, flush ok" : "ok",
 			cpumask_weight(&proof_cpus), (u64)proof_max_cycles);
 	return 0;
 }

@@ -60,6 +60,7 @@ static void use_stack(struct stack_ctx *ctx)
 		if (i != 1)
 			memset(dstack_test_word(ds, i), 0x5a, 512);
 	}
+	dstack_test_untouched(ds, BIT(1));
 }
 
 static struct stack_ctx *stack_ctx(struct kunit *test)
@@ -353,6 +354,7 @@ static int keep_counts(void *data)
 
 	/* Something to restore: page 1 only. */
 	dstack_test_populate(iso, ctx->tsk);
+	dstack_test_untouched(ds, DSTACK_LOWER);
 	set_pte(ds->ptep + 1, pte_mkyoung(ptep_get(ds->ptep + 1)));
 	dstack_park(ds, ds->base + THREAD_SIZE - 64);
 	ISO_EQ(iso, ds->parked, BIT(1));

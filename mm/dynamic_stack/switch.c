@@ -185,7 +185,10 @@ void dstack_map_pages(struct dynamic_stack *ds)
 			restored++;
 		} else {
 			pte = mk_pte(ds->page[i], DYNAMIC_STACK_PROT);
-			VM_WARN_ON_ONCE(pte_young(pte));
+			if (dstack_preset())
+				pte = pte_mkyoung(pte);
+			else
+				VM_WARN_ON_ONCE(pte_young(pte));
 			fresh++;
 		}
 		arch_dynamic_stack_set(ds->ptep + i, pte);

@@ -119,6 +119,17 @@ void dstack_test_populate(struct dstack_iso *iso, struct task_struct *tsk)
 		__dynamic_stack_map(tsk);
 }
 
+/* Where pages are mapped with the flag preset, these are as if they had not been. */
+void dstack_test_untouched(struct dynamic_stack *ds, unsigned int mask)
+{
+	unsigned int i;
+
+	for (i = 0; dstack_preset() && i < DSTACK_PAGES; i++) {
+		if (mask & BIT(i))
+			set_pte(ds->ptep + i, pte_mkold(ptep_get(ds->ptep + i)));
+	}
+}
+
 /* PTEs, masks and slots must tell the same; not between reserve and map. */
 void dstack_test_consistent(struct dstack_iso *iso, struct dynamic_stack *ds)
 {
@@ -209,8 +220,8 @@ static int populate_fresh(void *data)
 	for (i = 0; i < DSTACK_MAX_NEED; i++) {
 		pte_t pte = ptep_get(ds->ptep + i);
 
-		ISO_TRUE(iso, !pte_young(pte));
-		ISO_EQ(iso, pte_dirty(pte), pte_dirty(mk_pte(ds->page[i], DYNAMIC_STACK_PROT)));
+		ISO_TRUE(iso, pte_same(pte_mkold(pte), mk_pte(ds->page[i], DYNAMIC_STACK_PROT)));
+		ISO_EQ(iso, pte_young(pte), dstack_preset());
 		ISO_TRUE(iso, pte_write(pte));
 		ISO_TRUE(iso, !memchr_inv(page_address(ds->page[i]), 0, PAGE_SIZE));
 	}
@@ -280,11 +291,12 @@ static int park_untouched(void *data)
 	dstack_test_populate(iso, ctx->tsk);
 	dstack_park(ds, top_sp(ds));
 	ISO_EQ(iso, ds->mapped, BIT(TOP));
-	ISO_EQ(iso, ds->parked, 0);
+	ISO_EQ(iso, ds->parked, dstack_preset() ? DSTACK_LOWER : 0);
 	for (i = 0; i < DSTACK_MAX_NEED; i++)
-		ISO_TRUE(iso, !ds->page[i]);
-	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool);
-	ISO_EQ(iso, dstack_vm_event(KSTACK_RECLAIM), count + DSTACK_MAX_NEED);
+		ISO_EQ(iso, !ds->page[i], !dstack_preset());
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - hweight32(ds->parked));
+	ISO_EQ(iso, dstack_vm_event(KSTACK_RECLAIM),
+	       count + DSTACK_MAX_NEED - hweight32(ds->parked));
 	dstack_test_consistent(iso, ds);
 	return 0;
 }
@@ -309,6 +321,7 @@ static int park_restore(void *data)
 	dstack_test_populate(iso, ctx->tsk);
 	WRITE_ONCE(*dstack_test_word(ds, 0), 0x1234);
 	(void)READ_ONCE(*dstack_test_word(ds, 2));
+	dstack_test_untouched(ds, BIT(1));
 	memcpy(page, ds->page, sizeof(page));
 	for (i = 0; i < DSTACK_PAGES; i++)
 		pte[i] = ptep_get(ds->ptep + i);
@@ -340,6 +353,7 @@ static int park_restore(void *data)
 			ISO_TRUE(iso, ds->page[i] == page[i]);
 			ISO_TRUE(iso, pte_same(ptep_get(ds->ptep + i), pte[i]));
 		}
+		dstack_test_untouched(ds, BIT(1));
 		ISO_TRUE(iso, !pte_young(ptep_get(ds->ptep + 1)));
 		ISO_EQ(iso, READ_ONCE(*dstack_test_word(ds, 0)), 0x1234);
 		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED);
@@ -366,6 +380,7 @@ static int park_once(void *data)
 	unsigned int i;
 
 	dstack_test_populate(iso, ctx->tsk);
+	dstack_test_untouched(ds, DSTACK_LOWER);
 	set_accessed(ds, 0);
 	set_accessed(ds, 1);
 	dstack_park(ds, top_sp(ds));
@@ -407,6 +422,7 @@ static int park_above_sp(void *data)
 			if (edge + d < 0 || edge + d >= THREAD_SIZE)
 				continue;
 			dstack_test_populate(iso, ctx->tsk);
+			dstack_test_untouched(ds, DSTACK_LOWER);
 			for (i = 0; i < DSTACK_PAGES; i++) {
 				if (ctx->touch)
 					set_accessed(ds, i);
@@ -473,18 +489,22 @@ static int deepest(void *data)
 
 	ISO_EQ(iso, ds->deepest, TOP);
 	dstack_test_populate(iso, ctx->tsk);
+	dstack_test_untouched(ds, DSTACK_LOWER);
 	dstack_park(ds, top_sp(ds));
 	ISO_EQ(iso, ds->deepest, TOP);
 	/* Where sp is counts, touched or not. */
 	dstack_test_populate(iso, ctx->tsk);
+	dstack_test_untouched(ds, DSTACK_LOWER);
 	dstack_park(ds, ds->base + 2 * PAGE_SIZE + 8);
 	ISO_EQ(iso, ds->deepest, 2);
 	dstack_test_populate(iso, ctx->tsk);
+	dstack_test_untouched(ds, DSTACK_LOWER);
 	set_accessed(ds, 1);
 	dstack_park(ds, top_sp(ds));
 	ISO_EQ(iso, ds->deepest, 1);
 	/* It stays. */
 	dstack_test_populate(iso, ctx->tsk);
+	dstack_test_untouched(ds, DSTACK_LOWER);
 	dstack_park(ds, ds->base + 2 * PAGE_SIZE + 8);
 	ISO_EQ(iso, ds->deepest, 1);
 	return 0;
@@ -527,6 +547,7 @@ static void reserve_from(struct switch_ctx *ctx, unsigned int have, bool enough)
 		ISO_EQ(iso, !!ds->page[i], enough);
 	if (enough && !iso->what) {
 		__dynamic_stack_map(ctx->tsk);
+		dstack_test_untouched(ds, DSTACK_LOWER);
 		dstack_park(ds, top_sp(ds));
 	}
 	dstack_test_consistent(iso, ds);
@@ -569,6 +590,7 @@ static int reserve_all_or_nothing(void *data)
 	tsk->flags = PF_KTHREAD;
 	pool_keep(ctx, DSTACK_MAX_NEED);
 	dstack_test_populate(iso, tsk);
+	dstack_test_untouched(ctx->ds, DSTACK_LOWER);
 	set_accessed(ctx->ds, 1);
 	dstack_park(ctx->ds, top_sp(ctx->ds));
 	pool_keep(ctx, DSTACK_MAX_NEED - 1);
@@ -576,6 +598,7 @@ static int reserve_all_or_nothing(void *data)
 	dstack_test_consistent(iso, ctx->ds);
 
 	kstack_pool_put(ctx->stash, ctx->nr);
+	dstack_test_untouched(ctx->ds, DSTACK_LOWER & ~BIT(1));
 	/* Two pages of the stack are back, the touched one is not. */
 	dstack_park(ctx->ds, top_sp(ctx->ds));
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - 1);

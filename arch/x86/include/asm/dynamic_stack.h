@@ -21,6 +21,10 @@
 #define DYNAMIC_STACK_PROT	\
 	__pgprot(pgprot_val(PAGE_KERNEL) & ~(_PAGE_ACCESSED | _PAGE_DIRTY))
 
+/* Does each CPU set the Accessed flag itself, does this one? */
+static __always_inline bool arch_dynamic_stack_sets_accessed(void) { return true; }
+static inline bool arch_dynamic_stack_cpu_sets_accessed(void) { return true; }
+
 /* Make a page present. No CPU counts on it before arch_dynamic_stack_sync(). */
 static __always_inline void arch_dynamic_stack_set(pte_t *ptep, pte_t pte)
 {

@@ -61,6 +61,7 @@ typedef unsigned int gfp_t;
 
 #define ENOMEM		12
 #define EINVAL		22
+#define EOPNOTSUPP	95
 
 #ifndef pr_fmt
 #define pr_fmt(fmt) fmt
@@ -79,7 +80,8 @@ void *world_memcpy(void *to, const void *from, size_t size);
 /* Static keys: the branch is patched to a jump or to nothing. */
 #define DECLARE_STATIC_KEY_FALSE(name)	extern bool name
 #define DEFINE_STATIC_KEY_FALSE(name)	bool name
-#define static_branch_unlikely(key)	(true)
+/* The feature is on, and all that is optional is not. */
+#define static_branch_unlikely(key)	(!__builtin_strcmp(#key, "&dynamic_stack_key"))
 #define static_branch_enable(key)	(*(key) = true)
 
 /* This CPU's variables */
@@ -266,6 +268,11 @@ static __always_inline bool pte_young(pte_t pte)
 	return pte.pte & _PAGE_ACCESSED;
 }
 
+static __always_inline pte_t pte_mkyoung(pte_t pte)
+{
+	return native_make_pte(pte.pte | _PAGE_ACCESSED);
+}
+
 static inline void __flush_tlb_all(void) { }
 
 #define GFP_KERNEL		0u
@@ -382,6 +389,7 @@ struct hrtimer {
 /* How the sources are started, and what is set from outside */
 extern int (*const world_initcall)(void);
 #define early_initcall(fn)	int (*const world_initcall)(void) = (fn)
+#define core_initcall(fn)	static int (*const world_core_initcall)(void) __used = (fn)
 #define __setup(text, fn)	static int (*const world_setup)(char *) __used = (fn)
 
 struct kernel_param;
@@ -394,6 +402,8 @@ struct kernel_param_ops {
 extern const struct kernel_param_ops *const world_param_reclaim;
 #define module_param_cb(name, ops, arg, mode)	\
 	const struct kernel_param_ops *const world_param_##name = (ops)
+#define module_param_named(name, variable, type, mode)	\
+	static type *const world_param_##name __used = &(variable)
 int world_match(const char *const *name, size_t nr, const char *value);
 #define sysfs_match_string(names, value)	world_match(names, ARRAY_SIZE(names), value)
 int sysfs_emit(char *buffer, const char *fmt, ...) __printf(2, 3);
