@@ -110,6 +110,10 @@ struct dynamic_stack {
 	 * @lock, too, if there is no @task.
 	 */
 	bool			queued;
+#ifdef CONFIG_ARCH_DYNAMIC_STACK_SYNC
+	/* Mapped by another CPU than that which runs the task next. */
+	bool			unsynced;
+#endif
 	/* jiffies when the task last left the CPU. */
 	unsigned long		last_out;
 	/* The pages, from the lowest; NULL: the slot is empty. */
@@ -145,6 +149,24 @@ struct dynamic_stack {
 	/* The address range. */
 	struct vm_struct	*vm;
 };
+
+#ifdef CONFIG_ARCH_DYNAMIC_STACK_SYNC
+void __dynamic_stack_sync(struct task_struct *next);
+
+static __always_inline bool dstack_unsynced(const struct dynamic_stack *ds)
+{
+	return ds->unsynced;
+}
+
+static __always_inline void dstack_set_unsynced(struct dynamic_stack *ds, bool unsynced)
+{
+	ds->unsynced = unsynced;
+}
+#else
+static __always_inline void __dynamic_stack_sync(struct task_struct *next) { }
+static __always_inline bool dstack_unsynced(const struct dynamic_stack *ds) { return false; }
+static __always_inline void dstack_set_unsynced(struct dynamic_stack *ds, bool unsynced) { }
+#endif
 
 enum dynamic_stack_reclaim {
 	DSTACK_RECLAIM_SWITCH,
@@ -240,6 +262,8 @@ static __always_inline void dynamic_stack_first_half(struct task_struct *next)
 	dynamic_stack_note_next(ds);
 	if (ds && unlikely(!dstack_complete(ds)))
 		__dynamic_stack_map(next);
+	if (ds && unlikely(dstack_unsynced(ds)))
+		__dynamic_stack_sync(next);
 }
 
 /* Likewise. */

@@ -346,6 +346,7 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 	ds->deepest = DSTACK_PAGES - 1;
 	ds->unused = THREAD_SIZE;
 	ds->last_out = jiffies;
+	dstack_set_unsynced(ds, false);
 	if (dstack_charge_fork(ds)) {
 		dstack_release(ds);
 		return -ENOMEM;
@@ -447,6 +448,7 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
 			dstack_set_owner(ds, ds->page[i]);
 		}
 		dstack_map_pages(ds);
+		dstack_set_unsynced(ds, true);
 	}
 	ds->keep = true;
 	return true;

@@ -221,6 +221,21 @@ void __dynamic_stack_map(struct task_struct *next)
 	dstack_map_pages(ds);
 }
 
+#ifdef CONFIG_ARCH_DYNAMIC_STACK_SYNC
+/**
+ * __dynamic_stack_sync - see what another CPU mapped of the stack
+ * @next: the task that is switched to; its stack is whole
+ *
+ * Context: on the previous task's stack; runqueue lock held, interrupts off.
+ */
+void __dynamic_stack_sync(struct task_struct *next)
+{
+	dstack_assert_state(next->dynamic_stack);
+	dstack_set_unsynced(next->dynamic_stack, false);
+	arch_dynamic_stack_sync();
+}
+#endif
+
 /*
  * Unmap everything below the page that holds the stack pointer. The kernel has
  * no red zone, so nothing there is live. A page whose Accessed bit is still 0
