@@ -9,7 +9,7 @@ T := tools/testing/dynamic_stack
 MAKEFLAGS += --no-print-directory
 # The kernel's own make must not see variables given to this one
 unexport MAKEFLAGS
-export FORCE PATCH SIGNOFF BOCHS
+export FORCE PATCH SIGNOFF BOCHS ARCH
 
 .PHONY: help setup branch sync series refresh kernel base-kernel demo estimate bench check check-fred check-configs android-selftest soak storm docs lint deb clean
 
@@ -31,14 +31,14 @@ sync: ## copy edited new files to build/linux
 series: branch ## git format-patch of the branch, ready to send, in build/series (SIGNOFF="Name <address>")
 	@$(T)/series mail
 
-kernel: setup ## build the guest kernel, build/kernel-guest
+kernel: setup ## build the guest kernel, build/kernel-guest (this and base-kernel, check, demo: ARCH=arm64 in build/arm64)
 	@$(T)/build-kernel
 
 base-kernel: setup ## build the unpatched kernel of the same configuration, build/kernel-base
 	@$(T)/build-kernel --base
 
 demo: setup ## replay Android thread lists, feature off and on (CENSUS=file.tsv, CENSUS=all; ESTIMATE=1: is kstackestimate right?)
-	@$(T)/demo $(if $(CENSUS),CENSUS="$(CENSUS)") $(if $(ESTIMATE),ESTIMATE="$(ESTIMATE)")
+	@$(if $(CPU),DS_CPU="$(CPU)" )$(T)/demo $(if $(CENSUS),CENSUS="$(CENSUS)") $(if $(ESTIMATE),ESTIMATE="$(ESTIMATE)")
 
 estimate: ## what it would save here: this machine's threads, its own kernel (root; ADB=1 or serial: an Android device)
 	@$(T)/setup estimate
@@ -47,8 +47,8 @@ estimate: ## what it would save here: this machine's threads, its own kernel (ro
 bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick or parts as "ops day"; BENCH=cycles, REAL=1: this machine)
 	@$(T)/bench $(if $(BENCH),BENCH="$(BENCH)") $(if $(REAL),REAL="$(REAL)")
 
-check: setup ## run the tests, half an hour (TESTS="boot/* kunit/*" for some)
-	@$(T)/check $(TESTS)
+check: setup ## run the tests, half an hour (TESTS="boot/* kunit/*" for some; ARCH=arm64: CPU=cortex-a57)
+	@$(if $(CPU),DS_CPU="$(CPU)" )$(T)/check $(TESTS)
 
 check-fred: ## run the tests of the fault path on FRED (BOCHS=path: a Bochs that has it), results in fred.json
 	@$(T)/bochs.py path >/dev/null

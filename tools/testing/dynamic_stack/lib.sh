@@ -9,8 +9,14 @@
 DS_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=${DS_ROOT:-$(cd "$DS_HERE/../../.." && pwd)}
 BUILD=$ROOT/build
+# ARCH: for which architecture kernels and guests are. $OUT: where they are; the
+# source tree is in $BUILD for all. ds/arch.py has the rest
+case ${ARCH:-} in
+arm64) OUT=$BUILD/arm64 ;;
+*) OUT=$BUILD ;;
+esac
 # shellcheck disable=SC2034 # for the scripts that source this
-LOG=$BUILD/log
+LOG=$OUT/log
 if [ -r "$ROOT/base.mk" ]; then
 	# NAME=value lines; what is set in the environment wins
 	while IFS='=' read -r name value; do

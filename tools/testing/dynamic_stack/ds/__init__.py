@@ -10,6 +10,7 @@ which calls main() of its module here:
 What they share, lowest first; nothing calls upwards:
 
   ui        messages, errors of one line, the progress line, tables, results as JSON
+  arch      what differs between architectures
   repo      paths, base.mk, other programs
   plot      gnuplot, in one style
   cpio      an archive for the guest

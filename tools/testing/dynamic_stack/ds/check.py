@@ -33,6 +33,8 @@ Run the tests.  Where they come from:
   # beside: builds     may also run while a kernel is built: it has no guest and
                        no clock
                        Without such a line, a test runs alone.
+  # arch: arm64        it is for this architecture, too: `x86_64 arm64`, or only.
+                       Without such a line, for x86_64 alone
 
 Each test config/NAME builds and boots a kernel of its own, which takes longer
 than all else: they are skipped unless DS_CONFIG=NAME chooses one, DS_CONFIG=day
@@ -45,6 +47,9 @@ skipped without.  --fred runs these alone, for build/results/fred.json.
 A few tests take their variants in turn, one a day, and say which; of the planted/*
 that boot a guest of progress/* twice, half have their turn. Those that are named on
 the command line take all.
+
+ARCH=arm64: those that are for it, with build/arm64/kernel-guest; results in
+build/results/arm64/check.json.  DS_CPU=cortex-a57: guests have this processor.
 
 series/bisect, a quarter of an hour, runs if it is named, with DS_BISECT=y, and
 in lint.
@@ -69,10 +74,11 @@ import tempfile
 import time
 
 from . import planted, ui
-from .repo import BUILD, HERE, RESULTS, ROOT, short, tool
+from .arch import ARCH
+from .repo import BUILD, HERE, OUT, RESULTS, ROOT, short, tool
 from .ui import Error
 
-LOGS = os.path.join(BUILD, "log", "check")
+LOGS = os.path.join(OUT, "log", "check")
 VM = tool("vm")
 SELFTESTS = os.path.join(ROOT, "tools/testing/selftests/dynamic_stack")
 # Selftests that don't care how fast the machine is
@@ -137,9 +143,9 @@ BUILDS, BESIDE, PAIR, ALONE = "build", "beside", "pair", "alone"
 
 
 class Test:
-    def __init__(self, name, cmd, limit=120, needs=(), env=None, verdict=None, kind=ALONE):
+    def __init__(self, name, cmd, limit=120, needs=(), env=None, verdict=None, kind=ALONE, arch=("x86_64",)):
         self.name, self.cmd, self.limit, self.kind = name, cmd, limit, kind
-        self.needs, self.env, self.verdict = needs, env or {}, verdict
+        self.needs, self.env, self.verdict, self.arch = needs, env or {}, verdict, arch
         self.status = self.reason = None
         self.seconds = 0.0
         self.log = os.path.join(LOGS, name.replace("/", "-") + ".log")
@@ -186,6 +192,7 @@ def builds(tests):
 def vm(name, cmd, *options, limit=120, **kw):
     """A test that is a job in a guest"""
     console = os.path.join(LOGS, name.replace("/", "-") + ".console")
+    kw.setdefault("arch", ("x86_64", "arm64"))
     return Test(name, [VM, "--label", name, "--timeout", str(limit), "--log", console, *options, "--cmd", cmd],
                 limit + 30, needs=("guest",), **kw)
 
@@ -194,17 +201,19 @@ def table():
     """The tests, cheap ones first"""
     tests = script_tests("script") + script_tests("series")
     on = "--append", "dynamic_stack=on"
-    for n in 1, 2, 4:
+    for n in 1, 2, 4, 8:
+        if n == 8 and ARCH.name == "x86_64":
+            continue
         tests.append(vm(f"boot/smp{n}", f"set -- {n} on" + BOOT_JOB, "--smp", str(n), *on, kind=PAIR))
     tests += [
         vm("boot/off", "set -- 2 off" + BOOT_JOB, "--append", "dynamic_stack=off", kind=PAIR),
-        vm("boot/pti", "set -- 2 on" + BOOT_JOB, "--append", "dynamic_stack=on pti=on", kind=PAIR),
-        vm("boot/numa", "set -- 4 on" + BOOT_JOB, "--smp", "4", "--numa", "2", *on, kind=PAIR),
-        vm("boot/stress", STRESS_JOB, "--smp", "4", "--stress", *on, limit=240, kind=PAIR),
+        vm("boot/pti", "set -- 2 on" + BOOT_JOB, "--append", "dynamic_stack=on pti=on", kind=PAIR, arch=("x86_64",)),
+        vm("boot/numa", "set -- 4 on" + BOOT_JOB, "--smp", "4", "--numa", "2", *on, kind=PAIR, arch=("x86_64",)),
+        vm("boot/stress", STRESS_JOB, "--smp", "4", "--stress", *on, limit=240, kind=PAIR, arch=("x86_64",)),
         Test("kunit/all", [VM, "--label", "kunit", "--timeout", "180", "--smp", "2", "--append",
                            "dynamic_stack=on kunit.enable=1 kunit.filter_glob=dynamic[-_]stack*",
                            "--log", os.path.join(LOGS, "kunit.console"), "--cmd", "true"],
-             240, needs=("guest",), verdict=kunit, kind=PAIR),
+             240, needs=("guest",), verdict=kunit, kind=PAIR, arch=("x86_64", "arm64")),
     ]
     for src in sorted(glob.glob(SELFTESTS + "/*.c") + glob.glob(SELFTESTS + "/*.sh")):
         with open(src, encoding="utf-8") as f:
@@ -239,7 +248,7 @@ def table():
             tests += planted_tests()
         elif category not in known:
             tests += script_tests(category)
-    return tests
+    return [t for t in tests if ARCH.name in t.arch]
 
 
 def choose_config(tests):
@@ -275,7 +284,7 @@ def script_tests(category):
         name = category + "/" + base
         with open(path, encoding="utf-8") as f:
             text = f.read()
-        head = dict(re.findall(r"^# (limit|needs|beside): (.*)", text[:2000], re.M))
+        head = dict(re.findall(r"^# (limit|needs|beside|arch): (.*)", text[:2000], re.M))
         needs = head.get("needs", "").split()
         if category == "fault/fred":
             # Links to tests of fault/ist
@@ -292,6 +301,7 @@ def script_tests(category):
             if not kind:
                 raise Error(f"{name}: beside {beside}: tests or builds")
         tests.append(Test(name, [path], int(head.get("limit", 120)), tuple(needs), kind=kind,
+                          arch=tuple(head.get("arch", "x86_64").split()),
                           env={"DS_BUILT": "y"} if "own" in needs else {}))
     return tests
 
@@ -388,7 +398,7 @@ class Job:
     def __init__(self, test, day):
         self.test, self.timed_out = test, False
         self.tmp = tempfile.mkdtemp(prefix="ds-check-")
-        env = dict(os.environ, ROOT=ROOT, BUILD=BUILD, TOOLS=HERE, DS_TMP=self.tmp, LC_ALL="C", **test.env)
+        env = dict(os.environ, ROOT=ROOT, BUILD=OUT, TOOLS=HERE, DS_TMP=self.tmp, LC_ALL="C", **test.env)
         env.pop("DS_DAY", None)
         if day is not None:
             env["DS_DAY"] = str(day)
@@ -520,7 +530,7 @@ def report(test):
 
 def kernel_release(name):
     try:
-        with open(os.path.join(BUILD, f"kernel-{name}/include/config/kernel.release"), encoding="utf-8") as f:
+        with open(os.path.join(OUT, f"kernel-{name}/include/config/kernel.release"), encoding="utf-8") as f:
             return f.read().strip()
     except OSError:
         return ""
@@ -558,7 +568,8 @@ def choose(tests, patterns):
 
 def leave_out(tests):
     """What a run of all tests skips, and why"""
-    choose_config(tests)
+    if ARCH.name == "x86_64":
+        choose_config(tests)
     for t in tests:
         if t.name.startswith("fault/") and os.environ.get("DS_FAULT") == "n":
             t.status, t.reason = "skip", "DS_FAULT=n"
@@ -602,7 +613,7 @@ def main():
     count = {s: sum(r.status == s for r in results) for s in ("pass", "fail", "skip")}
     name = "fred" if o["fred"] else "guest"
     ui.write_json(os.path.join(RESULTS, "fred.json" if o["fred"] else "check.json"), {
-        "kernel": kernel_release(name), "config": name, "command": "check " + " ".join(args),
+        "kernel": kernel_release(name), "config": name if ARCH.name == "x86_64" else ARCH.config, "command": "check " + " ".join(args),
         "accelerator": "bochs" if o["fred"] else "tcg", "seconds": round(time.monotonic() - start, 1),
         "date": ui.date(),
         "tests": [{"name": r.name, "status": r.status, "seconds": round(r.seconds, 1),

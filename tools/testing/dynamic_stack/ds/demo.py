@@ -17,7 +17,8 @@ import shutil
 import sys
 
 from . import census, plot, ui
-from .repo import BUILD, LOGS, RESULTS, ROOT, Guest, command_line, image, output, short, step, tool
+from .repo import BUILD, LOGS, OUT, RESULTS, ROOT, Guest, command_line, image, output, short, step, tool
+from .arch import ARCH
 from .ui import Error
 
 CENSUS_DIR = tool("census")
@@ -94,7 +95,7 @@ def boot(o, c, mode, nr, total):
     label = f"{c.name} {mode}"
     out = os.path.join(RESULTS, "demo", f"{c.name}-{mode}")
     log = os.path.join(LOGS, f"demo-{c.name}-{mode}.log")
-    job = os.path.join(BUILD, "demo-job.sh")
+    job = os.path.join(OUT, "demo-job.sh")
     shutil.rmtree(out, ignore_errors=True)
     args = ["--no-teardown"]
     if o.limit:
@@ -108,7 +109,7 @@ def boot(o, c, mode, nr, total):
     with open(job, "w", encoding="utf-8") as f:
         f.write("#!/bin/sh\ncd /\n" + (LOOK.format(replay=replay) if look else f"exec {replay}\n"))
     ui.say(f"[{nr}/{total}] {label}: {c.threads} threads in a guest with {o.smp} processors, {o.mem} (QEMU, TCG)")
-    cmd = ["--kernel", o.kernel, "--initrd", os.path.join(BUILD, "initramfs.cpio.gz"), "--smp", o.smp,
+    cmd = ["--kernel", o.kernel, "--initrd", os.path.join(OUT, "initramfs.cpio.gz"), "--smp", o.smp,
            "--mem", o.mem, "--timeout", str(o.timeout), "--log", log, "--job", job, "--out", out,
            "--file", f"{c.path}:/{c.name}.tsv", "--label", label,
            "--append", " ".join([f"dynamic_stack={mode}", *o.append])]
@@ -318,7 +319,7 @@ def write(o, runs, reports):
     first = reports[runs[0]["census"]][1]
     head = {
         "kernel": first["kernel"],
-        "config": o.kernel if o.kernel_given else "configs/" + ("estimate" if o.estimate else "guest") + ".config",
+        "config": o.kernel if o.kernel_given else "configs/" + ("estimate" if o.estimate else ARCH.config) + ".config",
         "command": command_line("demo", "make demo"), "accelerator": "tcg", "date": ui.date(),
     }
     result = {**head, **runs[0]}

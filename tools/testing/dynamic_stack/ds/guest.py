@@ -30,7 +30,8 @@ import time
 
 from . import bochs
 from .cpio import Cpio
-from .repo import BUILD, LOGS, image
+from .arch import ARCH, find
+from .repo import LOGS, built, image
 from .ui import Error, Line, clock
 
 
@@ -41,7 +42,7 @@ STAMP = r"\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? .*?"
 DEAD = re.compile(STAMP + r"(Kernel panic - not syncing|Oops: |Oops\[|kernel BUG at |"
                   r"BUG: unable to handle|BUG: kernel NULL|general protection fault(?! ip:)|"
                   r"PANIC: |double fault|stack guard page was hit|traps: .*kernel|"
-                  r"BUG: stack)")
+                  r"Unable to handle kernel|Internal error: |Insufficient stack space|BUG: stack)")
 UGLY = re.compile(STAMP + r"(WARNING: |BUG: |INFO: possible|INFO: rcu|INFO: task|INFO: lockdep|"
                   r"suspicious RCU|general protection fault ip:|blocked for more than|soft lockup|hard LOCKUP|"
                   r"corrupted stack end|rcu: INFO|possible recursive|inconsistent lock state|"
@@ -57,14 +58,15 @@ CUT = re.compile(r"cut here|BUG:|Oops|general protection|WARNING:|INFO:|panic|==
 
 def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--kernel", default=image("guest"))
+    p.add_argument("--arch", default=ARCH.name, help="x86_64 or arm64 (default $ARCH)")
+    p.add_argument("--kernel", help="default: that of build/kernel-guest")
     p.add_argument("--initrd", action="append", default=[],
                    help="default build/initramfs.cpio.gz; may repeat, they are concatenated")
     p.add_argument("--stress", action="store_true", help="append build/stress-ng.cpio.gz")
     p.add_argument("--smp", default="2", help="processors, or QEMU's form (4,sockets=1,cores=2,threads=2)")
     p.add_argument("--mem", default="1G")
-    p.add_argument("--cpu", default="max")
-    p.add_argument("--machine", default="q35")
+    p.add_argument("--cpu", help="default $DS_CPU, or max; for arm64 cortex-a76")
+    p.add_argument("--machine", help="default q35; for arm64 virt")
     p.add_argument("--append", action="append", default=[], help="more of the kernel's command line")
     p.add_argument("--bootconfig", metavar="TEXT", help="boot configuration, appended to the initramfs")
     p.add_argument("--timeout", type=float, default=300, help="seconds (default 300)")
@@ -73,7 +75,7 @@ def options():
                    help="count guest instructions: deterministic, one host thread")
     p.add_argument("--numa", type=int, default=0, metavar="NODES", help="divide memory and processors")
     p.add_argument("--drive", action="append", default=[], metavar="FILE", help="raw image as a virtio disk")
-    p.add_argument("--qemu", default=os.environ.get("QEMU", "qemu-system-x86_64"))
+    p.add_argument("--qemu", default=os.environ.get("QEMU"))
     p.add_argument("--bochs", action="store_true",
                    help="not in QEMU: in $BOCHS or PATH's bochs, which may have FRED (needs fred=on, see --append)")
     p.add_argument("--qemu-arg", action="append", default=[], help="passed to QEMU as it is")
@@ -91,7 +93,16 @@ def options():
     def error(message):
         raise Error(f"vm: {message}: see vm --help")
     p.error = error
-    return p.parse_args()
+    o = p.parse_args()
+    o.arch = find(o.arch)
+    o.kernel = o.kernel or image("guest", o.arch)
+    o.qemu = o.qemu or o.arch.qemu
+    o.machine = o.machine or o.arch.board
+    o.cpu = o.cpu or os.environ.get("DS_CPU") or o.arch.cpu
+    if o.arch.name == "arm64" and o.cpu == "max":
+        # QEMU's own way to authenticate pointers: the architecture's takes most of the time
+        o.cpu += ",pauth-impdef=on"
+    return o
 
 
 def memory_mib(text):
@@ -115,9 +126,9 @@ def make_initrd(o, token, path):
     for spec in o.file:
         src, _, dst = spec.partition(":")
         cpio.file(dst or os.path.basename(src), src)
-    parts = list(o.initrd) or [os.path.join(BUILD, "initramfs.cpio.gz")]
+    parts = list(o.initrd) or [os.path.join(built(o.arch), "initramfs.cpio.gz")]
     if o.stress:
-        parts.append(os.path.join(BUILD, "stress-ng.cpio.gz"))
+        parts.append(os.path.join(built(o.arch), "stress-ng.cpio.gz"))
     with open(path, "wb") as out:
         for part in parts:
             if not os.path.exists(part):
@@ -134,7 +145,7 @@ def make_initrd(o, token, path):
 
 def command_line(o):
     # Bochs starts anew at a reset
-    line = f"console=ttyS0,115200 panic={0 if o.bochs else -1} oops=panic loglevel=7 tsc=reliable"
+    line = f"{o.arch.console} panic={0 if o.bochs else -1} oops=panic loglevel=7"
     if o.bochs:
         # Its processors don't always notice an IPI in MWAIT, with or without FRED: a
         # shootdown of idle ones took up to a second
@@ -160,17 +171,17 @@ def command(o, tmp):
             "-kernel", o.kernel, "-initrd", tmp + "/initrd",
             "-chardev", "stdio,id=con,signal=off", "-serial", "chardev:con",
             "-qmp", f"unix:{tmp}/qmp,server=on,wait=off",
-            "-device", "virtio-rng-pci"]
+            "-device", f"virtio-rng-{o.arch.virtio}"]
     if o.icount is not None:
         # sleep=off: idle time passes at once; nothing of the host gets in
         args += ["-accel", "tcg,thread=single", "-icount", f"shift={o.icount},sleep=off"]
     else:
         args += ["-accel", "tcg,thread=multi"]
     if o.out:
-        args += ["-device", "virtio-serial-pci", "-chardev", f"file,id=out,path={tmp}/out.tar",
+        args += ["-device", f"virtio-serial-{o.arch.virtio}", "-chardev", f"file,id=out,path={tmp}/out.tar",
                  "-device", "virtserialport,chardev=out,name=ds.out"]
     for i, d in enumerate(o.drive):
-        args += ["-drive", f"file={d},format=raw,if=none,id=d{i}", "-device", f"virtio-blk-pci,drive=d{i}"]
+        args += ["-drive", f"file={d},format=raw,if=none,id=d{i}", "-device", f"virtio-blk-{o.arch.virtio},drive=d{i}"]
     if o.numa > 1:
         mem = memory_mib(o.mem) // o.numa
         for n in range(o.numa):
@@ -211,7 +222,7 @@ class Guest:
                 self.p = subprocess.Popen(args, stdin=subprocess.PIPE, stderr=err,
                                           stdout=null if o.bochs else subprocess.PIPE)
         except OSError as e:
-            raise Error(f"{o.qemu}: {e.strerror}: run 'make setup' (Debian package qemu-system-x86)") from None
+            raise Error(f"{o.qemu}: {e.strerror}: run 'make setup' (Debian package {o.arch.package})") from None
         # Opened for writing as well, it has no end before there is a writer
         self.console = os.open(tmp + "/serial", os.O_RDWR) if o.bochs else self.p.stdout.fileno()
 
@@ -341,7 +352,7 @@ def boot():
         if o.icount or o.numa or o.drive or o.qemu_arg:
             raise Error("--bochs: no --icount, --numa, --drive or --qemu-arg")
     elif not shutil.which(o.qemu):
-        print(f"error: {o.qemu} is not installed: run 'make setup' (Debian package qemu-system-x86)", file=sys.stderr)
+        print(f"error: {o.qemu} is not installed: run 'make setup' (Debian package {o.arch.package})", file=sys.stderr)
         return NO_QEMU
     log = o.log or os.path.join(LOGS, "vm.log")
     os.makedirs(os.path.dirname(os.path.abspath(log)), exist_ok=True)

@@ -9,6 +9,8 @@ Build the guest's root from Debian packages and our own programs:
                             because unpacking it takes an emulated machine a
                             while (vm --stress appends it)
 
+ARCH=arm64: in build/arm64, without stress-ng.
+
 Programs: every *.c of tools/testing/selftests/dynamic_stack becomes
 /selftests/NAME (static), every executable *.sh there is copied; what the
 Makefile of tools/testing/dynamic_stack/replay builds (make O=DIR) goes to /bin.
@@ -22,15 +24,18 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 from . import ui
 from .cpio import Cpio
-from .repo import BUILD, ROOT, output, short, tool
+from .arch import ARCH
+from .repo import BUILD, OUT, ROOT, output, short, tool
 from .ui import Error
 
 SELFTESTS = os.path.join(ROOT, "tools/testing/selftests/dynamic_stack")
 PROGRAMS = os.path.join(ROOT, "tools/testing/dynamic_stack")
-BIN = os.path.join(BUILD, "guest-bin")
+BIN = os.path.join(OUT, "guest-bin")
+CC = ARCH.tool("gcc")
 CFLAGS = ["-O2", "-g0", "-static", "-pthread", "-Wall", "-Wextra", "-D_GNU_SOURCE"]
 
 
@@ -65,7 +70,7 @@ def compile_selftests():
             # kselftest.h comes from the kernel tree; what has a -D_GNU_SOURCE
             # of its own keeps it
             flags = [f for f in CFLAGS if not (f == "-D_GNU_SOURCE" and "define _GNU_SOURCE" in text)]
-            r = subprocess.run(["gcc", *flags, "-I", os.path.join(BUILD, "linux/tools/testing/selftests"),
+            r = subprocess.run([CC, *flags, "-I", os.path.join(BUILD, "linux/tools/testing/selftests"),
                                 "-I", os.path.join(BUILD, "linux/tools/include/uapi/../../testing"),
                                 "-o", exe, src, "-lm"], stderr=subprocess.PIPE, text=True, check=False)
             sys.stderr.write(r.stderr)
@@ -86,12 +91,14 @@ def build_programs():
         if not glob.glob(directory + "*.c"):
             continue
         name = os.path.basename(directory.rstrip("/"))
+        if name in ARCH.without:
+            continue
         dest = os.path.join(BIN, name)
         os.makedirs(dest, exist_ok=True)
         if os.path.exists(directory + "Makefile"):
-            cmds = [["make", "-s", "-C", directory, f"O={dest}"]]
+            cmds = [["make", "-s", "-C", directory, f"O={dest}", f"CC={CC}"]]
         else:
-            cmds = [["gcc", *CFLAGS, "-o", os.path.join(dest, os.path.basename(c)[:-2]), c]
+            cmds = [[CC, *CFLAGS, "-o", os.path.join(dest, os.path.basename(c)[:-2]), c]
                     for c in sorted(glob.glob(directory + "*.c"))]
         for cmd in cmds:
             r = subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -104,6 +111,35 @@ def build_programs():
             if os.access(path, os.X_OK) and os.path.isfile(path):
                 out["bin/" + exe] = path
     return out
+
+
+def foreign_busybox():
+    """
+    Busybox from Debian's package for ARCH, which must not be installed here: with apt's
+    lists of its own, so that nothing of the host's changes. $DS_BUSYBOX: a file instead
+    """
+    if os.environ.get("DS_BUSYBOX"):
+        return os.environ["DS_BUSYBOX"]
+    busybox = os.path.join(OUT, "busybox")
+    if os.path.exists(busybox):
+        return busybox
+    name = f"busybox-static:{ARCH.debian}"
+    ui.say(f"Fetching {name} (usually 20 s)")
+    with tempfile.TemporaryDirectory(prefix="ds-apt-") as tmp:
+        for d in ("lists/partial", "cache/archives/partial"):
+            os.makedirs(os.path.join(tmp, d))
+        apt = ["apt-get", "-qq", "-o", f"APT::Architectures::={ARCH.debian}", "-o", f"Dir::State::lists={tmp}/lists",
+               "-o", f"Dir::Cache={tmp}/cache", "-o", "APT::Sandbox::User="]
+        try:
+            output([*apt, "update"], cwd=tmp)
+            output([*apt, "download", name], cwd=tmp)
+            deb, = glob.glob(tmp + "/*.deb")
+            output(["dpkg-deb", "-x", deb, tmp + "/root"])
+        except (Error, OSError, ValueError) as e:
+            raise Error(f"{name} can't be had ({e}): give a static one as DS_BUSYBOX=file") from None
+        os.makedirs(OUT, exist_ok=True)
+        shutil.copy(tmp + "/root/bin/busybox", busybox)
+    return busybox
 
 
 def write(path, cpio):
@@ -122,7 +158,7 @@ def main():
     if "-h" in sys.argv or "--help" in sys.argv:
         print(__doc__.strip())
         return 0
-    need("gcc", "gcc")
+    need(CC, "gcc" if CC == "gcc" else f"gcc-{ARCH.cross}".rstrip("-"))
     if "--force" in sys.argv:
         shutil.rmtree(BIN, ignore_errors=True)
     os.makedirs(BIN, exist_ok=True)
@@ -135,20 +171,26 @@ def main():
     cpio.file("init", tool("init.sh"), 0o755)
     cpio.text("etc/passwd", "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
     cpio.text("etc/group", "root:x:0:\nnogroup:x:65534:\n")
+    # The applets are the same for all architectures
     busybox = need("busybox", "busybox-static")
-    if "statically" not in output(["ldd", busybox], stdin=subprocess.DEVNULL) \
+    applets = output([busybox, "--list"]).split()
+    if CC != "gcc":
+        busybox = foreign_busybox()
+    elif "statically" not in output(["ldd", busybox], stdin=subprocess.DEVNULL) \
             if subprocess.run(["ldd", busybox], capture_output=True, check=False).returncode == 0 else False:
         raise Error("busybox is not static: install the Debian package busybox-static ('make setup')")
     cpio.file("bin/busybox", busybox, 0o755)
     programs = {**build_programs(), **compile_selftests()}
     for name, path in programs.items():
         cpio.file(name, path, 0o755)
-    for applet in output([busybox, "--list"]).split():
+    for applet in applets:
         cpio.link("bin/" + applet, "busybox")
     cpio.link("sbin", "bin")
     cpio.link("usr/bin", "/bin")
     cpio.text("etc/selftests", "".join(n + "\n" for n in programs if n.startswith("selftests/")))
-    write(os.path.join(BUILD, "initramfs.cpio.gz"), cpio)
+    write(os.path.join(OUT, "initramfs.cpio.gz"), cpio)
+    if CC != "gcc":
+        return 0
 
     stress = need("stress-ng", "stress-ng")
     cpio = Cpio()
@@ -157,5 +199,5 @@ def main():
         m = re.search(r"(?:=> )?(/\S+) \(0x", line)
         if m:
             cpio.file(m[1], os.path.realpath(m[1]), 0o755)
-    write(os.path.join(BUILD, "stress-ng.cpio.gz"), cpio)
+    write(os.path.join(OUT, "stress-ng.cpio.gz"), cpio)
     return 0

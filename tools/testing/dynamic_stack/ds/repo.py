@@ -9,14 +9,23 @@ import signal
 import subprocess
 import sys
 
+from .arch import ARCH
 from .ui import Error
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 # DS_ROOT: another repository root, for tests of the scripts themselves
 ROOT = os.environ.get("DS_ROOT") or os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 BUILD = os.path.join(ROOT, "build")
-LOGS = os.path.join(BUILD, "log")
-RESULTS = os.path.join(BUILD, "results")
+
+
+def built(arch=ARCH):
+    """Where its kernels and guests are; the source tree is in BUILD for all"""
+    return os.path.join(BUILD, arch.folder).rstrip("/")
+
+
+OUT = built()
+LOGS = os.path.join(OUT, "log")
+RESULTS = os.path.join(BUILD, "results", ARCH.folder).rstrip("/")
 
 
 def tool(name):
@@ -29,9 +38,9 @@ def short(path):
     return os.path.relpath(path, ROOT)
 
 
-def image(name):
-    """The bzImage of build/kernel-NAME"""
-    return os.path.join(BUILD, f"kernel-{name}/arch/x86/boot/bzImage")
+def image(name, arch=ARCH):
+    """The bzImage of build/kernel-NAME, or what it is elsewhere"""
+    return os.path.join(built(arch), f"kernel-{name}", arch.image)
 
 
 def base_mk():

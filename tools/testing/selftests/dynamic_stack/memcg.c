@@ -196,6 +196,47 @@ static void test_promise(void)
 	check_charge("empty", 0, 0);
 }
 
+/*
+ * A thread that sleeps for ever. As it is on this one's user stack it must not write
+ * there: it stays in its system call.
+ */
+static long sleeping_thread(unsigned long flags)
+{
+#if defined(__x86_64__)
+	long tid;
+
+	asm volatile("syscall\n\t"
+		     "test %%rax, %%rax\n\t"
+		     "jnz 2f\n"
+		     "1:\tmov %[pause], %%eax\n\t"
+		     "syscall\n\t"
+		     "jmp 1b\n"
+		     "2:"
+		     : "=a" (tid)
+		     : "a" (SYS_clone), "D" (flags), "S" (0), "d" (0), [pause] "i" (SYS_pause)
+		     : "rcx", "r11", "r8", "r10", "memory");
+	return tid;
+#elif defined(__aarch64__)
+	register unsigned long x0 asm("x0") = flags;
+	register long x1 asm("x1") = 0, x2 asm("x2") = 0, x3 asm("x3") = 0, x4 asm("x4") = 0;
+	register long x8 asm("x8") = SYS_clone;
+
+	asm volatile("svc	#0\n\t"
+		     "cbnz	x0, 2f\n"
+		     "1:\tmov	x0, xzr\n\t"
+		     "mov	x8, %[ppoll]\n\t"
+		     "svc	#0\n\t"
+		     "b	1b\n"
+		     "2:"
+		     : "+r" (x0)
+		     : "r" (x1), "r" (x2), "r" (x3), "r" (x4), "r" (x8), [ppoll] "i" (SYS_ppoll)
+		     : "memory");
+	return x0;
+#else
+	return -ENOSYS;
+#endif
+}
+
 /* Threads that touch no new memory of the user's: only the kernel's counts. */
 static void limit_child(void)
 {
@@ -207,21 +248,7 @@ static void limit_child(void)
 	    write_file("/proc/self/oom_score_adj", "-1000") || mlockall(MCL_CURRENT))
 		_exit(99);
 	for (i = 0; i < MAX_THREADS; i++) {
-		/*
-		 * A thread on this one's user stack must not write there; it
-		 * stays in this system call.
-		 */
-		asm volatile("syscall\n\t"
-			     "test %%rax, %%rax\n\t"
-			     "jnz 2f\n"
-			     "1:\tmov %[pause], %%eax\n\t"
-			     "syscall\n\t"
-			     "jmp 1b\n"
-			     "2:"
-			     : "=a" (tid)
-			     : "a" (SYS_clone), "D" (flags), "S" (0), "d" (0),
-			       [pause] "i" (SYS_pause)
-			     : "rcx", "r11", "r8", "r10", "memory");
+		tid = sleeping_thread(flags);
 		if (tid < 0)
 			break;
 	}

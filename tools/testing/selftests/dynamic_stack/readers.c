@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 
 #include "readers_events.h"
@@ -200,9 +201,16 @@ static bool sysrq_start(void)
 	return !access(SYSRQ, W_OK);
 }
 
+#ifdef __x86_64__
+#define USER_SP(regs)	((regs).rsp)
+#else
+#define USER_SP(regs)	((regs).sp)
+#endif
+
 static long ptrace_pass(void)
 {
 	struct user_regs_struct regs;
+	struct iovec iov = { .iov_base = &regs, .iov_len = sizeof(regs) };
 	int i, status, n = 0;
 
 	for (i = 0; i < nr_targets && !shared->stop; i++) {
@@ -213,11 +221,13 @@ static long ptrace_pass(void)
 			continue;
 		if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) || waitpid(pid, &status, __WALL) != pid)
 			continue;
-		good = !ptrace(PTRACE_GETREGS, pid, 0, &regs);
+		good = !ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &iov);
 		errno = 0;
+#ifdef __x86_64__
 		ptrace(PTRACE_PEEKUSER, pid, offsetof(struct user, regs.rip), 0);
 		good &= !errno;
-		ptrace(PTRACE_PEEKDATA, pid, regs.rsp, 0);
+#endif
+		ptrace(PTRACE_PEEKDATA, pid, USER_SP(regs), 0);
 		good &= !errno;
 		n += !ptrace(PTRACE_DETACH, pid, 0, 0) && good;
 	}

@@ -656,7 +656,7 @@ static void run_disturbed(void)
 int main(int argc, char **argv)
 {
 	const char *only = argc > 1 ? argv[1] : NULL;
-	char period[32], sleep[32];
+	char period[32], sleep[32], policy[32];
 	unsigned int i, chosen = 0;
 	bool disturbed;
 
@@ -664,6 +664,10 @@ int main(int argc, char **argv)
 	need_feature();
 	if (access(TRACING "trace", R_OK))
 		ksft_exit_skip("no tracing\n");
+	read_file(RECLAIM, policy, sizeof(policy));
+	if (write_file(RECLAIM, "switch") == -EOPNOTSUPP)
+		ksft_exit_skip("no reclaim=switch here, so nobody lacks frames\n");
+	write_file(RECLAIM, policy);
 	nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	if (nr_cpus > MAX_CPUS)
 		nr_cpus = MAX_CPUS;

@@ -202,7 +202,11 @@ static void test_restore(const char *policy)
 	bool parked;
 
 	no_collector();
-	write_file(RECLAIM, "switch");
+	if (write_file(RECLAIM, "switch") == -EOPNOTSUPP) {
+		ksft_test_result_skip("a touched page is parked: no reclaim=switch here\n");
+		ksft_test_result_skip("and comes back as the same frame\n");
+		return;
+	}
 	start(&c);
 	ask(&c, "touch 6000");
 	sleep_ms(50);

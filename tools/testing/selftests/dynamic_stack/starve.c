@@ -48,10 +48,11 @@ int main(void)
 	need_feature();
 	if (access(FAIL "probability", W_OK))
 		ksft_exit_skip("no CONFIG_FAULT_INJECTION_DEBUG_FS\n");
-	ksft_set_plan(4);
 	/* So that each task needs frames each time. */
 	read_file(RECLAIM, policy, sizeof(policy));
-	write_file(RECLAIM, "switch");
+	if (write_file(RECLAIM, "switch") == -EOPNOTSUPP)
+		ksft_exit_skip("no reclaim=switch here, so nobody lacks frames\n");
+	ksft_set_plan(4);
 	starved = vmstat("kstack_starved");
 	if (pipe(go))
 		ksft_exit_fail_msg("pipe: %s\n", strerror(errno));

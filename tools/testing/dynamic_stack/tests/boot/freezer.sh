@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # limit: 150
 # needs: guest
+# arch: x86_64 arm64
 # cgroup v2's freezer: deep sleepers are frozen, wherever they are; a frozen
 # task keeps one page, can be looked at, and goes on with its data intact.
 set -euo pipefail

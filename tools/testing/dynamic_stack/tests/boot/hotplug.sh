@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # limit: 300
 # needs: guest
+# arch: x86_64 arm64
 # Processors go off and come back CYCLES times in all, while deep sleepers and
 # forks keep the pools busy. An offline processor's pool is empty, and no frame
 # gets lost.

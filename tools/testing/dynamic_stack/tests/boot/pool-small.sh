@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # limit: 120
 # needs: guest
+# arch: x86_64 arm64
 # beside: tests
 # The smallest and the largest pools that the sysctls allow: tasks get to run,
 # and no frame is lost.
