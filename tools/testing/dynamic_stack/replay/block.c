@@ -145,19 +145,19 @@ static int dgram_forever(struct slot *s)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd;
+	int fd = -1;
 
-	if (s->tid % 2) {
+	if (!(s->tid % 2))
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
 		struct sockaddr_nl snl = { .nl_family = AF_NETLINK };
 
 		fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
 			    NETLINK_KOBJECT_UEVENT);
 		if (fd < 0 || bind(fd, (struct sockaddr *)&snl, sizeof(snl)))
 			return -1;
-	} else {
-		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (fd < 0 || bind(fd, (struct sockaddr *)&sin, sizeof(sin)))
-			return -1;
+	} else if (bind(fd, (struct sockaddr *)&sin, sizeof(sin))) {
+		return -1;
 	}
 	return recv_forever(fd);
 }

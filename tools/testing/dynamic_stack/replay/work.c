@@ -415,6 +415,9 @@ int tcp_pair(int fd[2])
 	socklen_t len = sizeof(sin);
 	int lfd = tcp_listener(), ret = -1;
 
+	/* A kernel without INET */
+	if (lfd < 0 && errno == EAFNOSUPPORT)
+		return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd);
 	if (lfd < 0)
 		return -1;
 	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -427,11 +430,26 @@ int tcp_pair(int fd[2])
 	return ret;
 }
 
-int commons_open(struct commons *cm, const char *base, int proc)
+/* A datagram socket that is connected to itself, or else to one that nobody reads */
+static int udp_socket(void)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), pair[2];
 	socklen_t len = sizeof(sin);
+
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) ? -1 : pair[0];
+	if (fd < 0 ||
+	    bind(fd, (struct sockaddr *)&sin, sizeof(sin)) ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) ||
+	    connect(fd, (struct sockaddr *)&sin, sizeof(sin)))
+		return -1;
+	return fd;
+}
+
+int commons_open(struct commons *cm, const char *base, int proc)
+{
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/p%d", base, proc);
@@ -442,11 +460,8 @@ int commons_open(struct commons *cm, const char *base, int proc)
 		return -1;
 	if (tcp_pair(cm->tcp))
 		return -1;
-	cm->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (cm->udp < 0 ||
-	    bind(cm->udp, (struct sockaddr *)&sin, sizeof(sin)) ||
-	    getsockname(cm->udp, (struct sockaddr *)&sin, &len) ||
-	    connect(cm->udp, (struct sockaddr *)&sin, sizeof(sin)))
+	cm->udp = udp_socket();
+	if (cm->udp < 0)
 		return -1;
 	return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, cm->dgram);
 }
