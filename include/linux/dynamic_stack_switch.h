@@ -245,7 +245,8 @@ static __always_inline void dynamic_stack_note_next(struct dynamic_stack *ds) { 
  * around it.
  *
  * A task that runs again soon costs no more than the tests here: its stack is
- * still complete, and the collector has it on its list already.
+ * still complete, and the collector has it on its list already. Nor does one
+ * whose stack is kept, an idle task above all.
  */
 static __always_inline bool dynamic_stack_reserve(struct task_struct *next)
 {
@@ -274,8 +275,8 @@ static __always_inline void dynamic_stack_second_half(struct task_struct *prev)
 	if (!ds)
 		return;
 	ds->last_out = jiffies;
-	if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SWITCH ||
-	    !ds->queued || !ds->task)
+	if ((READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SWITCH ||
+	     !ds->queued || !ds->task) && !ds->keep)
 		__dynamic_stack_switched_out(prev);
 }
 

@@ -352,7 +352,7 @@ bool dstack_may_shrink(struct task_struct *tsk)
 
 /**
  * __dynamic_stack_switched_out - a task has left its stack
- * @prev: the task; its stack is managed, and there may be something to do
+ * @prev: the task; its stack is managed and not kept
  *
  * Context: on the next task's stack; runqueue lock held, interrupts off.
  * @prev->on_cpu is still set, so that no other CPU can run it yet. If it was
@@ -364,8 +364,8 @@ void __dynamic_stack_switched_out(struct task_struct *prev)
 	struct dynamic_stack *ds = prev->dynamic_stack;
 	bool parks = READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SWITCH;
 
-	/* Whole for good, or about to go. */
-	if (ds->keep || (prev->flags & PF_EXITING))
+	/* The stack is about to go. */
+	if (prev->flags & PF_EXITING)
 		return;
 	/*
 	 * Only now, and not in fork(), may the collector find the task: before

@@ -767,7 +767,7 @@ static int switched_out(void *data)
 	dstack_test_populate(iso, tsk);
 	tsk->flags = PF_KTHREAD;
 	ds->keep = true;
-	__dynamic_stack_switched_out(tsk);
+	dynamic_stack_second_half(tsk);
 	ISO_TRUE(iso, dstack_complete(ds));
 	/* The collector does not hear of those that will never be shrunk. */
 	ISO_TRUE(iso, !ds->task);
