@@ -470,6 +470,8 @@ static void collect_recycle(struct collect_pass *pass)
 {
 	struct page *page, *next;
 
+	if (pass->taken)
+		dstack_delay();
 	list_for_each_entry_safe(page, next, &pass->pages, lru) {
 		kstack_page_recycle(page);
 		cond_resched();
@@ -494,7 +496,8 @@ static void collectd_step_back(void)
 
 static void collectd_hurry(void)
 {
-	if (READ_ONCE(kstack_collectd.hurried))
+	/* Whoever let the last one step back may have done so only now. */
+	if (READ_ONCE(kstack_collectd.hurried) && task_nice(kstack_collectd.task) == MIN_NICE)
 		return;
 	set_user_nice(kstack_collectd.task, MIN_NICE);
 	/* Pairs with collect_end(): one of the two sees the other's. */
@@ -503,16 +506,33 @@ static void collectd_hurry(void)
 		collectd_step_back();
 }
 
-static void kstackd_set_prio(struct task_struct *tsk, int prio)
+#define KSTACKD_HURRIED	(MAX_RT_PRIO - 1)
+
+/*
+ * To what every kstackd has from its start, not to what it had when the pass began:
+ * that may be what somebody gave it who was late for the pass before.
+ */
+static void kstackd_step_back(struct task_struct *tsk)
 {
+	if (unlikely(READ_ONCE(tsk->rt_priority) == KSTACKD_HURRIED))
+		sched_set_fifo(tsk);
+}
+
+static void kstackd_hurry_task(struct task_struct *tsk)
+{
+	if (READ_ONCE(tsk->rt_priority) == KSTACKD_HURRIED)
+		return;
 	sched_setscheduler_nocheck(tsk, SCHED_FIFO,
-				   &(struct sched_param){ .sched_priority = prio });
+				   &(struct sched_param){ .sched_priority = KSTACKD_HURRIED });
+	/* Pairs with collect_end(). */
+	smp_mb();
+	if (READ_ONCE(collect_kstackd) != tsk)
+		kstackd_step_back(tsk);
 }
 
 static void kstackd_hurry(void)
 {
 	struct task_struct *tsk;
-	int prio;
 
 	/* It can't be freed while it is found to be in a pass here. */
 	rcu_read_lock();
@@ -522,35 +542,23 @@ static void kstackd_hurry(void)
 	rcu_read_unlock();
 	if (!tsk)
 		return;
-	prio = READ_ONCE(tsk->rt_priority);
-	if (prio < MAX_RT_PRIO - 1) {
-		kstackd_set_prio(tsk, MAX_RT_PRIO - 1);
-		/* Pairs with collect_end(). */
-		smp_mb();
-		if (READ_ONCE(collect_kstackd) != tsk)
-			kstackd_set_prio(tsk, prio);
-	}
+	kstackd_hurry_task(tsk);
 	put_task_struct(tsk);
 }
 
-/*
- * Take collect_mutex, and be known to have it, before anybody else can run here.
- * *@prio: a kstackd's priority.
- */
-static bool collect_begin(int *prio)
+/* Take collect_mutex, and be known to have it, before anybody else can run here. */
+static bool collect_begin(void)
 {
 	bool locked;
 
-	*prio = 0;
 	if (current == kstack_collectd.task)
 		/* Before it has the lock: a kstackd that does not get it looks here. */
 		smp_store_mb(kstack_collectd.busy, true);
 	preempt_disable();
 	locked = mutex_trylock(&collect_mutex);
-	if (locked && rt_task(current)) {
-		*prio = READ_ONCE(current->rt_priority);
+	/* Not by its ->prio, which may be lent. */
+	if (locked && current != kstack_collectd.task && current->rt_priority)
 		WRITE_ONCE(collect_kstackd, current);
-	}
 	preempt_enable();
 	return locked;
 }
@@ -564,17 +572,16 @@ static void collect_unlock(void)
 }
 
 /* With or without the lock, all is done. */
-static void collect_end(int prio)
+static void collect_end(void)
 {
 	if (current == kstack_collectd.task) {
 		/* Pairs with collectd_hurry(). */
 		smp_store_mb(kstack_collectd.busy, false);
 		collectd_step_back();
-	} else if (prio) {
-		/* Pairs with kstackd_hurry(). */
+	} else {
+		/* Pairs with kstackd_hurry_task(). */
 		smp_mb();
-		if (unlikely(READ_ONCE(current->rt_priority) != prio))
-			kstackd_set_prio(current, prio);
+		kstackd_step_back(current);
 	}
 }
 
@@ -593,11 +600,10 @@ long kstack_collect_once(enum kstack_collect why)
 		.done = LIST_HEAD_INIT(pass.done),
 		.pages = LIST_HEAD_INIT(pass.pages),
 	};
-	int prio;
 
-	if (!collect_begin(&prio)) {
+	if (!collect_begin()) {
 		kstackd_hurry();
-		collect_end(0);
+		collect_end();
 		return -EBUSY;
 	}
 
@@ -608,10 +614,11 @@ long kstack_collect_once(enum kstack_collect why)
 		collect_take_all(&pass);
 	}
 	collect_release(&pass);
+	/* What it took is nobody's until then: others could only take less. */
+	collect_recycle(&pass);
 	collect_unlock();
 
-	collect_recycle(&pass);
-	collect_end(prio);
+	collect_end();
 	if (pass.visited)
 		trace_dynamic_stack_collect(pass.visited, pass.stacks, pass.taken);
 	return pass.taken;
@@ -711,15 +718,15 @@ static int kstack_period_handler(const struct ctl_table *table, int write,
 bool kstack_collect_idle(void)
 {
 	bool idle = false;
-	int cpu, prio;
+	int cpu;
 
-	if (collect_begin(&prio)) {
+	if (collect_begin()) {
 		idle = list_empty(&collect_active);
 		for_each_possible_cpu(cpu)
 			idle &= llist_empty(per_cpu_ptr(&dstack_queued, cpu));
 		collect_unlock();
 	}
-	collect_end(prio);
+	collect_end();
 	return idle;
 }
 

@@ -601,27 +601,35 @@ static void collect_answer(struct kunit *test)
 
 struct hurried {
 	struct completion	done;
-	int			prio[4];
+	int			prio[5];
 };
 
 /* As a kstackd. It hurries itself, in the place of others. */
 static int collect_hurried_fn(void *arg)
 {
 	struct hurried *h = arg;
-	int prio;
 
 	sched_set_fifo(current);
-	while (!collect_begin(&prio))
+	while (!collect_begin())
 		usleep_range(1000, 2000);
 	h->prio[0] = current->rt_priority;
 	kstackd_hurry();
 	h->prio[1] = current->rt_priority;
 	collect_unlock();
-	collect_end(prio);
+	collect_end();
 	h->prio[2] = current->rt_priority;
 	/* Too late */
-	kstackd_hurry();
+	kstackd_hurry_task(current);
 	h->prio[3] = current->rt_priority;
+
+	/* So late that the next pass begins with it. */
+	sched_setscheduler_nocheck(current, SCHED_FIFO,
+				   &(struct sched_param){ .sched_priority = KSTACKD_HURRIED });
+	while (!collect_begin())
+		usleep_range(1000, 2000);
+	collect_unlock();
+	collect_end();
+	h->prio[4] = current->rt_priority;
 	complete(&h->done);
 	return 0;
 }
@@ -639,6 +647,7 @@ static void collect_hurry(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, h.prio[1], MAX_RT_PRIO - 1);
 	KUNIT_EXPECT_EQ(test, h.prio[2], MAX_RT_PRIO / 2);
 	KUNIT_EXPECT_EQ(test, h.prio[3], MAX_RT_PRIO / 2);
+	KUNIT_EXPECT_EQ(test, h.prio[4], MAX_RT_PRIO / 2);
 
 	/* Too late as well: it sleeps. */
 	KUNIT_EXPECT_TRUE(test, collectd_asleep());

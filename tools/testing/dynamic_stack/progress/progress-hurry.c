@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * progress-hurry PID: kstackd/1 stands still in a pass, since the threads of PID
- * want pages on CPU 1. A real-time task of a higher priority that never sleeps
+ * progress-hurry PID [give]: kstackd/1 stands still in a pass, since the threads of
+ * PID want pages on CPU 1. A real-time task of a higher priority that never sleeps
  * comes there, and the threads go to CPU 0. Are there passes afterwards? Starts no
- * task after its first lines, or that could starve as well.
+ * task after its first lines, or that could starve as well. "give": it stands still
+ * where it has the pages, and has given none of them away. Do they come?
  */
 #include <dirent.h>
 
@@ -89,13 +90,14 @@ static void wait_pass(int seconds, const char *otherwise)
 int main(int argc, char **argv)
 {
 	struct sched_param now;
+	bool give = argc == 3 && !strcmp(argv[2], "give");
 	pid_t kstackd = find("kstackd/1"), hog;
 	char state;
 	int before;
 	long ran;
 
-	if (argc != 2)
-		die("usage: progress-hurry PID");
+	if (argc != 2 && !give)
+		die("usage: progress-hurry PID [give]");
 	pin(0);
 	stay_whole(1);
 	hog = start_hog();
@@ -104,8 +106,12 @@ int main(int argc, char **argv)
 	before = now.sched_priority;
 
 	fail_refills_now();
-	must_write(DELAY, "6000");
+	must_write(DELAY, give ? "1000" : "6000");
 	wait_pass(20, "nothing starved");
+	if (give) {
+		must_write(DELAY, "6000");
+		sleep_ms(2000);
+	}
 	kill(hog, SIGUSR1);
 	proc_stat(kstackd, 3, &state);
 	if (state != 'D')
@@ -123,6 +129,9 @@ int main(int argc, char **argv)
 	wait_pass(10, "no pass in 10 s");
 	sched_getparam(kstackd, &now);
 	printf("@@ passes go on; priority of kstackd/1: %d, %d\n", before, now.sched_priority);
+	/* All pages are in stacks, pools or caches: nobody has any in the hand. */
+	if (give && system("/selftests/accounting"))
+		die("pages are missing while kstackd/1 can't run");
 	kill(hog, SIGKILL);
 	return now.sched_priority != before;
 }

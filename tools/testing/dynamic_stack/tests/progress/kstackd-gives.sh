@@ -1,0 +1,1 @@
+kstackd-stopped.sh
