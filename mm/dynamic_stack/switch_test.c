@@ -221,7 +221,7 @@ static int populate_fresh(void *data)
 		pte_t pte = ptep_get(ds->ptep + i);
 
 		ISO_TRUE(iso, pte_same(pte_mkold(pte), mk_pte(ds->page[i], DYNAMIC_STACK_PROT)));
-		ISO_EQ(iso, pte_young(pte), dstack_preset());
+		ISO_EQ(iso, !!pte_young(pte), dstack_preset());
 		ISO_TRUE(iso, pte_write(pte));
 		ISO_TRUE(iso, !memchr_inv(page_address(ds->page[i]), 0, PAGE_SIZE));
 	}
