@@ -63,6 +63,7 @@ build/results/check.json; the last line is `N passed, N failed, N skipped`.
 import datetime
 import fnmatch
 import glob
+import json
 import os
 import re
 import shlex
@@ -343,25 +344,35 @@ def tap(test, rc):
 
 
 def kunit(test, rc):
-    """KTAP in the console -> one result for each case; -> (status, reason, more tests)"""
-    more, suite = [], None
-    ran = False
-    for line in console(test):
-        text = re.sub(r"^\[ *[\d.]+\](?:\[ *[TC]\d+\])? ?", "", line)
-        m = re.match(r"\s+# Subtest: (\S+)", text)
-        if m:
-            suite, ran = m[1], True
-            continue
-        m = re.match(r"    (not ok|ok) \d+ (\S+)(.*)", text)
-        if m and suite:
-            case = Test(f"kunit/{suite}/{m[2]}", [], 0)
-            skip = re.search(r"# SKIP ?(.*)", m[3])
-            case.status = "skip" if skip else "pass" if m[1] == "ok" else "fail"
-            case.reason = skip[1] if skip else "" if m[1] == "ok" else f"see {short(test.log)}"
+    """KTAP in the console, read by the kernel's own kunit.py -> a result for each case; -> (status, reason, more tests)"""
+    lines = console(test)
+    more = []
+    with tempfile.TemporaryDirectory() as d:
+        ui.replace(os.path.join(d, "console"), "\n".join(lines) + "\n")
+        r = subprocess.run([sys.executable, os.path.join(BUILD, "linux/tools/testing/kunit/kunit.py"), "parse",
+                            "--json=" + os.path.join(d, "json"), os.path.join(d, "console")], check=False, text=True,
+                           env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"),
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            with open(os.path.join(d, "json"), encoding="utf-8") as f:
+                suites = json.load(f)["sub_groups"]
+        except FileNotFoundError:
+            return "fail", f"kunit.py parse: {r.stdout.strip().splitlines()[-1:]}", more
+    for suite in suites:
+        for c in suite["test_cases"]:
+            # Without a name: the kernel did not get as far
+            case = Test(f"kunit/{suite['name']}/{c['name'] or 'not-run'}", [], 0)
+            case.status = {"PASS": "pass", "SKIP": "skip"}.get(c["status"], "fail")
+            if case.status == "skip":
+                # It does not tell why
+                case.reason = next((x.partition("# SKIP")[2].strip() for x in lines
+                                    if re.search(rf"ok \d+ {re.escape(c['name'])} # SKIP", x)), "")
+            elif case.status == "fail":
+                case.reason = f"see {short(test.log)}"
             more.append(case)
     if rc:
         return "fail", VM_WORDS.get(rc, f"status {rc}"), more
-    if not ran:
+    if not suites:
         return "skip", "the kernel has no KUnit suite dynamic_stack*", more
     return ("pass" if more else "fail"), "" if more else "no test case ran", more
 
