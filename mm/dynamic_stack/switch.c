@@ -75,7 +75,8 @@ static bool dstack_dying(struct task_struct *tsk)
  */
 enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 {
-	unsigned int all = PF_KTHREAD | PF_MEMALLOC;
+	/* Only the task writes them, preempted half-way at most: old or new. */
+	unsigned int flags = data_race(tsk->flags), all = PF_KTHREAD | PF_MEMALLOC;
 
 	/*
 	 * What is short is the CPU's reserve for faults. The task has what it needs,
@@ -85,13 +86,13 @@ enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 	 */
 	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && tsk->dynamic_stack &&
 	    dstack_complete(tsk->dynamic_stack)) {
-		if (dynamic_stack_promise == GENMASK(DSTACK_PAGES - 1, DSTACK_PAGES - DSTACK_PROMISED))
+		if (dynamic_stack_promise ==
+		    GENMASK(DSTACK_PAGES - 1, DSTACK_PAGES - DSTACK_PROMISED))
 			return DSTACK_LEVEL_ALL;
 		/* Reclaim may wait for these, so they are not parked either. */
 		all |= PF_MEMALLOC_NOFS | PF_MEMALLOC_NOIO;
 	}
-	/* Only the task writes them, preempted half-way at most: old or new. */
-	if (data_race(tsk->flags) & all)
+	if (flags & all)
 		return DSTACK_LEVEL_ALL;
 	/* The one thread of an OOM victim that the page allocator trusts as well. */
 	if (test_tsk_thread_flag(tsk, TIF_MEMDIE))

@@ -233,7 +233,7 @@ static long sleeping_thread(unsigned long flags)
 		     : "memory");
 	return x0;
 #else
-	return -ENOSYS;
+	return -EOPNOTSUPP;
 #endif
 }
 
