@@ -53,7 +53,7 @@ import subprocess
 import sys
 
 from . import cycles, plot, repo, ui
-from .repo import BUILD, RESULTS, ROOT, Guest, base_mk, command_line, output, short, step, tool
+from .repo import BUILD, RESULTS, Guest, base_mk, command_line, output, short, step, tool
 from .series import changed_lines
 from .ui import Error
 
