@@ -20,6 +20,8 @@ sources=$(git -C "$linux" diff --name-only --diff-filter=M "$base" HEAD -- '*.c'
 objects=$(for f in $sources; do
 	case $f in
 	tools/*) ;;
+	arch/x86/*) echo "${f%.*}.o" ;;
+	arch/*) echo "note: not compared, for another architecture: $f" >&2 ;;
 	kernel/sched/rt.c | kernel/sched/deadline.c | kernel/sched/ext.c | kernel/sched/build_policy.c) echo kernel/sched/build_policy.o ;;
 	*) echo "${f%.*}.o" ;;
 	esac
