@@ -471,7 +471,7 @@ static void collect_recycle(struct collect_pass *pass)
 	struct page *page, *next;
 
 	if (pass->taken)
-		dstack_delay();
+		dstack_give_delay();
 	list_for_each_entry_safe(page, next, &pass->pages, lru) {
 		kstack_page_recycle(page);
 		cond_resched();

@@ -24,6 +24,16 @@ void dstack_delay(void)
 		msleep(dynamic_stack_delay);
 }
 
+/* Milliseconds in the collector, when it has taken pages and given none away. */
+static unsigned int dynamic_stack_delay_give;
+module_param_named(delay_give_ms, dynamic_stack_delay_give, uint, 0644);
+
+void dstack_give_delay(void)
+{
+	if (dynamic_stack_delay_give)
+		msleep(dynamic_stack_delay_give);
+}
+
 /* Microseconds in the switch, before it maps parked pages. */
 static unsigned int dynamic_stack_delay_us;
 module_param_named(delay_us, dynamic_stack_delay_us, uint, 0644);

@@ -31,6 +31,7 @@ void dstack_set_owner(struct dynamic_stack *ds, struct page *page);
 void dstack_check_clean(struct page *page);
 void dstack_assert_state(const struct dynamic_stack *ds);
 void dstack_delay(void);
+void dstack_give_delay(void);
 void dstack_switch_delay(void);
 bool dstack_proof_lie(enum dynamic_stack_proof step);
 bool kstack_empty(void);
@@ -41,6 +42,7 @@ static inline void dstack_set_owner(struct dynamic_stack *ds, struct page *page)
 static inline void dstack_check_clean(struct page *page) { }
 static inline void dstack_assert_state(const struct dynamic_stack *ds) { }
 static inline void dstack_delay(void) { }
+static inline void dstack_give_delay(void) { }
 static inline void dstack_switch_delay(void) { }
 static inline bool dstack_proof_lie(enum dynamic_stack_proof step) { return false; }
 static inline bool kstack_empty(void) { return false; }

@@ -11,6 +11,7 @@
 #include "progress.h"
 
 #define DELAY	"/sys/module/dynamic_stack/parameters/delay_ms"
+#define GIVE	"/sys/module/dynamic_stack/parameters/delay_give_ms"
 #define VM	"/proc/sys/vm/dynamic_stack_"
 
 static pid_t find(const char *comm)
@@ -91,9 +92,10 @@ int main(int argc, char **argv)
 {
 	struct sched_param now;
 	bool give = argc == 3 && !strcmp(argv[2], "give");
+	const char *delay = give ? GIVE : DELAY;
 	pid_t kstackd = find("kstackd/1"), hog;
 	char state;
-	int before;
+	int before, i;
 	long ran;
 
 	if (argc != 2 && !give)
@@ -106,18 +108,21 @@ int main(int argc, char **argv)
 	before = now.sched_priority;
 
 	fail_refills_now();
-	must_write(DELAY, give ? "1000" : "6000");
+	must_write(delay, "6000");
 	wait_pass(20, "nothing starved");
-	if (give) {
-		must_write(DELAY, "6000");
-		sleep_ms(2000);
+	/* A pass that takes nothing has nothing to give, and does not stand still. */
+	for (i = 0; give && i < 1000; i++) {
+		proc_stat(kstackd, 3, &state);
+		if (state == 'D')
+			break;
+		sleep_ms(10);
 	}
 	kill(hog, SIGUSR1);
 	proc_stat(kstackd, 3, &state);
 	if (state != 'D')
 		die("kstackd/1 is not the one that is in a pass: %c", state);
 	fail_refills(false);
-	must_write(DELAY, "0");
+	must_write(delay, "0");
 	move(argv[1], 0);
 	/* Its delay ends. */
 	ran = ticks(hog);
