@@ -518,12 +518,17 @@ static void kstackd_step_back(struct task_struct *tsk)
 		sched_set_fifo(tsk);
 }
 
+static void kstackd_raise(struct task_struct *tsk)
+{
+	sched_setscheduler_nocheck(tsk, SCHED_FIFO,
+				   &(struct sched_param){ .sched_priority = KSTACKD_HURRIED });
+}
+
 static void kstackd_hurry_task(struct task_struct *tsk)
 {
 	if (READ_ONCE(tsk->rt_priority) == KSTACKD_HURRIED)
 		return;
-	sched_setscheduler_nocheck(tsk, SCHED_FIFO,
-				   &(struct sched_param){ .sched_priority = KSTACKD_HURRIED });
+	kstackd_raise(tsk);
 	/* Pairs with collect_end(). */
 	smp_mb();
 	if (READ_ONCE(collect_kstackd) != tsk)

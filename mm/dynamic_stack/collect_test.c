@@ -623,8 +623,7 @@ static int collect_hurried_fn(void *arg)
 	h->prio[3] = current->rt_priority;
 
 	/* So late that the next pass begins with it. */
-	sched_setscheduler_nocheck(current, SCHED_FIFO,
-				   &(struct sched_param){ .sched_priority = KSTACKD_HURRIED });
+	kstackd_raise(current);
 	while (!collect_begin())
 		usleep_range(1000, 2000);
 	collect_unlock();
