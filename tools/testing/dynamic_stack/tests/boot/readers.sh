@@ -15,7 +15,7 @@ guest() {
 	shift 2
 	expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
 		--label "boot/readers $parameter" --log "$console" --timeout 300 --smp 2 --mem 1G \
-		--allow "blocked for more than" --append "dynamic_stack=on $parameter" "$@" \
+		--allow "blocked for more than" --append "dynamic_stack=on log_buf_len=4M $parameter" "$@" \
 		--cmd "/selftests/readers $seconds" >&2
 	grep -aE '^(not )?ok ' "$console" >&2
 	grep -a '# SKIP' "$console" || true
