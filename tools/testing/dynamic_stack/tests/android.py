@@ -188,7 +188,7 @@ class Guest:
         self.port = port()
         self.proxy = Proxy(self.port)
         self.serial = self.proxy.serial
-        self.p, self.nr = None, 0
+        self.p, self.nr, self.daemon_up = None, 0, None
 
     JOB = """
 mkdir -p /system/bin /data
@@ -220,6 +220,7 @@ grep -q '^@@ result pass' /tmp/replay.log && exit $status
     def boot(self, mode):
         self.stop()
         self.nr += 1
+        self.daemon_up = threading.Event()
         self.proxy.pull()
         libraries = set()
         for program in SYSTEM.values():
@@ -249,8 +250,15 @@ grep -q '^@@ result pass' /tmp/replay.log && exit $status
         for line in p.stdout:
             if "adbd is up" in line:
                 self.proxy.plug()
+                self.daemon_up.set()
             else:
                 print(line, end="", flush=True)
+
+    def wait_for_daemon(self):
+        """How long a boot takes is the machine's business; it has a time limit in vm"""
+        while not self.daemon_up.wait(1):
+            if self.p.poll() is not None:
+                fail(f"the guest ended before its daemon was there: see {self.log}")
 
     def stop(self):
         if self.p and self.p.poll() is None:
