@@ -37,8 +37,8 @@ kernel: setup ## build the guest kernel, build/kernel-guest (this and base-kerne
 base-kernel: setup ## build the unpatched kernel of the same configuration, build/kernel-base
 	@$(T)/build-kernel --base
 
-demo: setup ## replay Android thread lists, feature off and on (CENSUS=file.tsv, CENSUS=all; ESTIMATE=1: is kstackestimate right?)
-	@$(if $(CPU),DS_CPU="$(CPU)" )$(T)/demo $(if $(CENSUS),CENSUS="$(CENSUS)") $(if $(ESTIMATE),ESTIMATE="$(ESTIMATE)")
+demo: setup ## replay Android thread lists, feature off and on (CENSUS=file.tsv, CENSUS=all; CPUS=2; ESTIMATE=1: is kstackestimate right?)
+	@$(if $(CPU),DS_CPU="$(CPU)" )$(T)/demo $(if $(CENSUS),CENSUS="$(CENSUS)") $(if $(CPUS),CPUS="$(CPUS)") $(if $(ESTIMATE),ESTIMATE="$(ESTIMATE)")
 
 estimate: ## what it would save here: this machine's threads, its own kernel (root; ADB=1 or serial: an Android device)
 	@$(T)/setup estimate

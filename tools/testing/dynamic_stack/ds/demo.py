@@ -37,19 +37,20 @@ kstackestimate-read /bin/kstackestimate.bpf.o >/out/threads
 kill $!
 wait $!
 """
+CPUS = "8"
 OFF_BY = 3		# percent that an estimate may be off by
 
 
 def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("assignment", nargs="*", metavar="CENSUS=NAME|ESTIMATE=1", help="as make passes it")
+    p.add_argument("assignment", nargs="*", metavar="CENSUS=NAME|CPUS=N|ESTIMATE=1", help="as make passes it")
     p.add_argument("--census", action="append", default=[], metavar="NAME",
                    help="file.tsv, or a name in tools/testing/dynamic_stack/census, or all; may repeat "
                         f"(default {' '.join(DEFAULT)}; with --estimate {' '.join(ESTIMATED)})")
     p.add_argument("--no-build", action="store_true", help="use the kernel and the initramfs that are there")
     p.add_argument("--kernel", help="this bzImage; implies --no-build for the kernel")
     p.add_argument("--mem", default="3G", help="guest memory (default 3G)")
-    p.add_argument("--smp", default="2", help="guest processors (default 2)")
+    p.add_argument("--smp", default=CPUS, help=f"guest processors (default {CPUS}, as phones have)")
     p.add_argument("--limit", type=int, help="scale each census to about N threads")
     p.add_argument("--work", type=int, help="system calls in a thread's life (census-replay --work)")
     p.add_argument("--frozen", type=int, default=0, metavar="P",
@@ -69,6 +70,8 @@ def options():
         key, _, value = a.partition("=")
         if key == "CENSUS":
             names += value.split()
+        elif key == "CPUS":
+            o.smp = value
         elif key == "ESTIMATE":
             o.estimate |= value not in ("", "0")
         else:
@@ -146,6 +149,9 @@ def part(r, on):
     if on:
         out["parked_kib"] = r["parked_kib"]
         out["pool_kib"] = r["pool_kib"]
+        out["cached_kib"] = r["cached_kib"]
+        out["daemons_kib"] = r["daemons_kib"]
+        out["fixed_kib"] = r["fixed_kib"]
         out["pages_per_thread"] = r["pages_per_thread"]
         out["vmstat"] = r["vmstat"]
     if r["frozen_threads"]:
@@ -185,14 +191,15 @@ def estimate_table(runs):
 
 
 def accounted(r):
-    """KiB of stack frames that the histogram and the pool add up to"""
-    return 4 * sum(int(n) * t for n, t in r["pages_per_thread"].items()) + r["pool_kib"]
+    """KiB of stack frames that the histogram, the pool and the cache add up to"""
+    return 4 * sum(int(n) * t for n, t in r["pages_per_thread"].items()) + r["pool_kib"] + r["cached_kib"]
 
 
 def compare(c, off, on):
     saved = 100 * (1 - on["kernel_stack_kib"] / off["kernel_stack_kib"])
     return {
         "census": c.name, "threads": on["threads"], "census_threads": c.threads,
+        "cpus": on["cpus"], "fixed_kib": on["fixed_kib"],
         "off": part(off, False), "on": part(on, True),
         "saved_percent": round(saved, 2),
         "mapped_wait_channels": on["mapped_wait_channels"],
@@ -224,7 +231,7 @@ def notes(runs, reports):
             bad.append(f"{name}: {off['threads']} threads off but {on['threads']} on: not comparable")
         have, should = on["kernel_stack_kib"], accounted(on)
         if abs(have - should) > max(256, have * 0.02):
-            bad.append(f"{name}: KernelStack says {have} KiB, the histogram and the pool add up to {should} KiB")
+            bad.append(f"{name}: KernelStack says {have} KiB, the histogram, the pool and the cache add up to {should} KiB")
         if on["pages_per_thread_from"] != "kernel":
             bad.append(f"{name}: this kernel has no dynamic stacks: both runs show the stock behaviour")
         e = run.get("estimate")
@@ -240,12 +247,12 @@ def notes(runs, reports):
 
 
 def table(runs):
-    head = ("census", "threads", "off KiB", "on KiB", "parked", "pool", "off/thr", "on/thr", "saved", "avail. KiB")
+    head = ("census", "threads", "CPUs", "off KiB", "on KiB", "fixed", "parked", "off/thr", "on/thr", "saved", "avail. KiB")
     rows = [head]
     for r in runs:
         off, on = r["off"], r["on"]
-        rows.append((r["census"], str(r["threads"]), str(off["kernel_stack_kib"]), str(on["kernel_stack_kib"]),
-                     str(on["parked_kib"]), str(on["pool_kib"]), f"{off['stack_kib_per_thread']:.2f}",
+        rows.append((r["census"], str(r["threads"]), str(r["cpus"]), str(off["kernel_stack_kib"]), str(on["kernel_stack_kib"]),
+                     str(on["fixed_kib"]), str(on["parked_kib"]), f"{off['stack_kib_per_thread']:.2f}",
                      f"{on['stack_kib_per_thread']:.2f}", f"{r['saved_percent']:.1f} %",
                      f"{on['mem_available_kib'] - off['mem_available_kib']:+d}"))
     ui.table(rows)
@@ -265,6 +272,7 @@ def table(runs):
                   f"{off['stack_kib']} KiB off, {on['stack_kib']} KiB on; on, pages per thread: "
                   + ", ".join(f"{k}: {v}" for k, v in on["pages_per_thread"].items()))
     print("KiB: KernelStack of /proc/meminfo: frames that stacks really hold, parked and pooled ones included.")
+    print("fixed: of it, what does not depend on the threads: pools with the reserve, cached stacks, and daemons' own.")
     print("avail.: MemAvailable on minus off. Both boots: the same kernel, QEMU with TCG (no hardware was used).")
 
 
@@ -273,8 +281,8 @@ def draw(runs, path):
 
     def mib(r):
         on = r["on"]
-        stacks = on["kernel_stack_kib"] - on["parked_kib"] - on["pool_kib"]
-        return " ".join(str(kib / 1024) for kib in (r["off"]["kernel_stack_kib"], stacks, on["parked_kib"], on["pool_kib"]))
+        stacks = on["kernel_stack_kib"] - on["parked_kib"] - on["fixed_kib"]
+        return " ".join(str(kib / 1024) for kib in (r["off"]["kernel_stack_kib"], stacks, on["parked_kib"], on["fixed_kib"]))
 
     def share(r, n):
         held = r["on"]["pages_per_thread"]
@@ -296,7 +304,7 @@ set key top left
 set bmargin {4 if len(runs) < 3 else 8}
 set xtics nomirror noenhanced rotate by {0 if len(runs) < 3 else -20} ({tics})
 plot $bars using ($0-0.2):1 with boxes lc rgb "{plot.GREY}" title "off", \\
-     $bars using ($0+0.2):($2+$3+$4) with boxes lc rgb "{plot.ORANGE}" title "on: pool", \\
+     $bars using ($0+0.2):($2+$3+$4) with boxes lc rgb "{plot.ORANGE}" title "on: fixed part", \\
      $bars using ($0+0.2):($2+$3) with boxes lc rgb "{plot.SKY}" title "on: parked", \\
      $bars using ($0+0.2):2 with boxes lc rgb "{plot.GREEN}" title "on: stacks", \\
      $bars using ($0+0.2):($2+$3+$4):(sprintf("%+.0f %%", -$5)) with labels offset 0,0.7 notitle

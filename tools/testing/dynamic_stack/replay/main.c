@@ -579,6 +579,9 @@ int main(int argc, char **argv)
 	r.kernel_stack_kib = read_meminfo("KernelStack");
 	r.mem_available_kib = read_meminfo("MemAvailable");
 	r.mem_total_kib = read_meminfo("MemTotal");
+	r.cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	if (keyval_get(r.summary, r.nsummary, "enabled", 0))
+		r.daemon_pages = daemon_pages(r.cpus);
 	scan_threads(&r.scan);
 	count_matches(&r);
 	count_frozen(&r);

@@ -146,6 +146,33 @@ int read_held(const pid_t *tids, int n, int *pages, int npages)
 	return known;
 }
 
+/*
+ * What the feature's own threads hold: a kstackd for each CPU, the collector and the
+ * rescuer of those that free stacks. One that is not in the kernel's list is whole.
+ */
+int daemon_pages(int cpus)
+{
+	static const char *const names[] = { "kstackd/", "kstack_collectd", "kworker/R-kstac" };
+	FILE *f = fopen("/sys/kernel/debug/dynamic_stack/stacks", "re");
+	int missing = cpus + 2, pages = 0, held;
+	char line[256], comm[64];
+	size_t i;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*d %d %*s %*d %*d %63s", &held, comm) != 2)
+			continue;
+		for (i = 0; i < ARRAY_SIZE(names); i++) {
+			if (strncmp(comm, names[i], strlen(names[i])))
+				continue;
+			missing--;
+			pages += held;
+		}
+	}
+	if (f)
+		fclose(f);
+	return pages + 4 * missing;
+}
+
 static void count_wchan(struct thread_scan *ts, const char *wchan, bool kthread)
 {
 	int i;

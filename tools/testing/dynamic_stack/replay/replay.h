@@ -171,6 +171,7 @@ char thread_state(pid_t pid, pid_t tid);
 int thread_wchan(pid_t pid, pid_t tid, char *buf, size_t size);
 void scan_threads(struct thread_scan *ts);
 int read_held(const pid_t *tids, int n, int *pages, int npages);
+int daemon_pages(int cpus);
 
 struct keyval {
 	char key[48];
@@ -204,6 +205,7 @@ struct report {
 	double seconds_up, seconds_settle, seconds_total;
 	bool settled;
 	long long kernel_stack_kib, mem_available_kib, mem_total_kib;
+	int cpus, daemon_pages;
 	struct keyval vmstat[64];
 	int nvmstat;
 	struct keyval summary[64];

@@ -297,7 +297,7 @@ static void both_keyvals(const char *name, const struct keyval *kv, int n)
 
 int report_print(const struct report *r, const char *json_path)
 {
-	long long parked, pool;
+	long long parked, pool, cached;
 	struct utsname un;
 	int ret = 0;
 
@@ -330,6 +330,12 @@ int report_print(const struct report *r, const char *json_path)
 	pool = keyval_get(r->vmstat, r->nvmstat, "nr_kstack_pool", 0);
 	both_num("parked_kib", parked * PAGE_KIB);
 	both_num("pool_kib", pool * PAGE_KIB);
+	/* What the feature holds however few threads there are. */
+	cached = keyval_get(r->summary, r->nsummary, "cached_pages", 0);
+	both_num("cpus", r->cpus);
+	both_num("cached_kib", cached * PAGE_KIB);
+	both_num("daemons_kib", r->daemon_pages * PAGE_KIB);
+	both_num("fixed_kib", (pool + cached + r->daemon_pages) * PAGE_KIB);
 	both_keyvals("vmstat", r->vmstat, r->nvmstat);
 	both_keyvals("summary", r->summary, r->nsummary);
 	histogram(r);

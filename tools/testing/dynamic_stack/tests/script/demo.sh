@@ -26,6 +26,7 @@ on=0
 while [ $# -gt 0 ]; do
 	case $1 in
 	--out) out=$2 ;;
+	--smp) cpus=$2 ;;
 	dynamic_stack=on*) on=1 ;;
 	esac
 	shift
@@ -36,7 +37,7 @@ kib=2000
 [ $on = 0 ] || kib=$TRUTH
 cat >"$out/replay.json" <<JSON
 {"kernel": "6", "result": "pass", "threads": 100, "kernel_stack_kib": $kib, "mem_available_kib": 1, "parked_kib": 0,
- "pool_kib": 0, "pages_per_thread": {"1": $((kib / 4))}, "pages_per_thread_from": "kernel", "vmstat": {},
+ "pool_kib": 80, "cpus": ${cpus:-0}, "cached_kib": 8, "daemons_kib": 12, "fixed_kib": 100, "pages_per_thread": {"1": $(((kib - 88) / 4))}, "pages_per_thread_from": "kernel", "vmstat": {},
  "frozen_threads": 0, "user_threads": 60, "kernel_threads": 40, "match_percent": 100, "went_deep": {"4-8_kib": 9},
  "deep_percent": 50, "settled": true, "seconds": 1, "mapped_wait_channels": [],
  "kthreads": {"replayed": 40, "census": 40, "guest_own": 1, "error": ""}}
@@ -60,6 +61,7 @@ cat "$DS_TMP/said"
 is '(3, 1.58, True)' '(len(e["runs"]), e["runs"][2]["foretold"]["off_by_percent"], e["runs"][0]["foretold"]["within"])'
 is '(61.4, 62.0)' '(e["runs"][0]["foretold"]["saved_percent"], e["runs"][0]["foretold"]["really_saved_percent"])'
 is '(2000, 760, 62.0)' '(m["off"]["kernel_stack_kib"], m["on"]["kernel_stack_kib"], m["runs"][1]["saved_percent"])'
+is '(8, 100, 80)' '(m["cpus"], m["fixed_kib"], m["runs"][2]["on"]["pool_kib"])'
 grep -Eq '^\| phone-4gb-android7-9hours +\| +34 \| +2000 \| +772 \| +760 \| +\+1.6 % \|' "$DS_TMP/said" ||
 	fail "the estimate is not beside the truth"
 
@@ -75,5 +77,6 @@ expect_error 'unknown argument ESTIMATES=1' "$T/demo" ESTIMATES=1
 mkdir -p "$B/kernel-guest/arch/x86/boot"
 touch "$B/kernel-guest/arch/x86/boot/bzImage"
 rm "$B/results/estimate.json"
-TRUTH=740 "$T/demo" --no-build CENSUS=phone-4gb-android10-boot >/dev/null
+TRUTH=740 "$T/demo" --no-build CPUS=2 CENSUS=phone-4gb-android10-boot >/dev/null
+python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["cpus"] == 2' "$B/results/memory.json"
 [ ! -e "$B/results/estimate.json" ] || fail "an estimate that nobody asked for"
