@@ -785,19 +785,19 @@ static void collect_press(enum kstack_collect why)
 /* A pass frees its pages later, see kstack_collect() for why. */
 static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_control *sc)
 {
-	unsigned long freed = kstack_overflow_trim(0);
+	unsigned long freed = kstack_overflow_trim();
 
 	/* It may be here for long, while it is waited for. */
 	if (current == kstack_collectd.task &&
 	    READ_ONCE(kstack_collectd.pressed) == KSTACK_COLLECT_OOM &&
 	    kstack_collect_pressed() > 0)
-		freed += kstack_overflow_trim(0);
+		freed += kstack_overflow_trim();
 	if (freed >= sc->nr_to_scan || !collect_due())
 		return freed ?: SHRINK_STOP;
 	if (current != kstack_collectd.task)
 		collect_press(KSTACK_COLLECT_PRESSURE);
 	else if (kstack_collect(KSTACK_COLLECT_PRESSURE) > 0)
-		freed += kstack_overflow_trim(0);
+		freed += kstack_overflow_trim();
 	return freed ?: SHRINK_STOP;
 }
 
@@ -814,7 +814,7 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 	unsigned int passes = READ_ONCE(collect_oom_passes);
 	unsigned long *freed = data, got, taken = 0;
 
-	got = kstack_overflow_trim(0);
+	got = kstack_overflow_trim();
 	if (time_before(jiffies, last + COLLECT_OOM_INTERVAL))
 		return NOTIFY_OK;
 	if (collect_estimate() >= COLLECT_MIN_PAGES) {
@@ -830,7 +830,7 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 					       COLLECT_OOM_WAIT))
 				taken = READ_ONCE(collect_oom_taken);
 		}
-		got += kstack_overflow_trim(0);
+		got += kstack_overflow_trim();
 	}
 	if (max(got, taken) >= COLLECT_MIN_PAGES) {
 		last = jiffies;

@@ -110,6 +110,7 @@ int dstack_proof_online(unsigned int cpu);
 
 enum kstack_mark {
 	KSTACK_MARK_LOW,
+	KSTACK_MARK_WANT,
 	KSTACK_MARK_HIGH,
 };
 
@@ -163,8 +164,10 @@ bool kstack_any_poisoned(void);
 void kstack_free_poisoned(void);
 unsigned long kstack_overflow_nr(void);
 bool kstack_overflow_above(unsigned long nr);
-unsigned long kstack_overflow_trim(unsigned long keep);
-void kstack_overflow_age(unsigned long keep);
+unsigned long kstack_overflow_trim(void);
+void kstack_overflow_age(void);
+bool kstack_pools_at_rest(void);
+void kstack_pools_age(void);
 bool kstack_reserve_low(void);
 void kstack_poke_collector(void);
 void kstack_wake_collector(void);
@@ -199,6 +202,7 @@ void dstack_park(struct dynamic_stack *ds, unsigned long sp);
 int dstack_stack_init(void);
 void dstack_put(struct dynamic_stack *ds);
 unsigned long dstack_cached_pages(void);
+void dstack_cache_age(unsigned long age);
 
 /* collect.c */
 extern unsigned int kstack_collect_period;

@@ -4,13 +4,16 @@
  *
  * Every CPU has a pool of cleared pages, from which its switches take and to
  * which they give. What a pool can't hold, and what belongs to another node, goes
- * to the overflow list of the page's node. A fixed reserve stands behind them
- * all.
+ * to the overflow list of the page's node. Some stay there, as a stock for the
+ * node's pools. A fixed reserve stands behind them all.
  *
- * The pool's marks: below the low one, kstackd/N is woken up, which fills it. The
- * last POOL_MIN pages are for tasks that are killed, and half of these for tasks
- * that memory reclaim may depend on, see kstack_pool_floor(). Above the high one,
- * pages overflow.
+ * The last POOL_MIN pages of a pool are for tasks that are killed, and half of these
+ * for tasks that memory reclaim may depend on, see kstack_pool_floor(). A pool at
+ * rest has only these; its switches take from the stock what others need. That, and
+ * each time that a pool falls below its mark, wakes up kstackd/N. It fills the pool,
+ * and from the second time within a second on up to twice as much as before, until the CPU
+ * has enough to need it rarely. Where it was not needed for a second, half of that goes
+ * again. Above the high mark, pages overflow.
  *
  * This is the lowest floor: it says that there is something to do, by a flag and
  * a wake-up, and knows nothing of what kstackd and kstack_collectd do then.
@@ -33,15 +36,24 @@ unsigned int kstack_pool_high __read_mostly = 16 * DSTACK_MAX_NEED;
 
 DEFINE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
 
-/* Overflown pages, for each node: [nr_node_ids]. */
+/*
+ * A node's stock: so many pages for each of its CPUs, but no less than the minimum. Not
+ * all CPUs that are at rest get a task at the same moment, and each of those that do has
+ * its kstackd fill the stock up again.
+ */
+#define STOCK_PER_CPU		2
+#define STOCK_MIN		(3 * DSTACK_MAX_NEED)
+
+/* Overflown pages and the stock, for each node: [nr_node_ids]. */
 struct kstack_list *kstack_overflow;
 
 /* What was poisoned in a pool waits here for process context. */
 static struct kstack_list kstack_poisoned;
 
 /*
- * What kstackd falls back on when the page allocator has nothing: one full
- * stack for each CPU, and as much again.
+ * What kstackd falls back on when the page allocator has nothing. Those that memory
+ * reclaim may depend on have each pool's last pages before, and the page allocator's
+ * after, and kstack_collectd fills it up again: so it need not grow with the CPUs.
  */
 struct kstack_list kstack_reserve;
 unsigned long kstack_reserve_target;
@@ -131,20 +143,29 @@ void kstack_list_add(struct kstack_list *list, struct page *page)
 	raw_spin_unlock_irqrestore(&list->lock, flags);
 }
 
-static struct page *__kstack_list_del(struct kstack_list *list)
+/* Without counting it. The list has one, and its lock is held. */
+static struct page *kstack_list_pop(struct kstack_list *list)
 {
-	struct page *page;
+	struct page *page = list_first_entry(&list->pages, struct page, lru);
+
+	lockdep_assert_held(&list->lock);
+	list_del(&page->lru);
+	WRITE_ONCE(list->nr, list->nr - 1);
+	list->low = min(list->low, list->nr);
+	return page;
+}
+
+static struct page *__kstack_list_del(struct kstack_list *list, unsigned long keep)
+{
+	struct page *page = NULL;
 	unsigned long flags;
 
-	if (!READ_ONCE(list->nr))
+	if (READ_ONCE(list->nr) <= keep)
 		return NULL;
 
 	raw_spin_lock_irqsave(&list->lock, flags);
-	page = list_first_entry_or_null(&list->pages, struct page, lru);
-	if (page) {
-		list_del(&page->lru);
-		WRITE_ONCE(list->nr, list->nr - 1);
-		list->low = min(list->low, list->nr);
+	if (list->nr > keep) {
+		page = kstack_list_pop(list);
 		__count_vm_events(NR_KSTACK_POOL, -1L);
 	}
 	raw_spin_unlock_irqrestore(&list->lock, flags);
@@ -165,7 +186,24 @@ struct page *kstack_list_del(struct kstack_list *list)
 {
 	struct page *page;
 
-	while ((page = __kstack_list_del(list)) && unlikely(PageHWPoison(page)))
+	while ((page = __kstack_list_del(list, 0)) && unlikely(PageHWPoison(page)))
+		kstack_page_free(page);
+	return page;
+}
+
+/**
+ * kstack_surplus_del - take a page from a node's list, but not of its stock
+ * @list: the list
+ *
+ * Context: any but NMI and runqueue lock held.
+ * Return: the page, %NULL if there are no more than the stock.
+ */
+struct page *kstack_surplus_del(struct kstack_list *list)
+{
+	struct page *page;
+
+	while ((page = __kstack_list_del(list, READ_ONCE(list->keep))) &&
+	       unlikely(PageHWPoison(page)))
 		kstack_page_free(page);
 	return page;
 }
@@ -185,7 +223,7 @@ void kstack_free_poisoned(void)
 {
 	struct page *page;
 
-	while ((page = __kstack_list_del(&kstack_poisoned)))
+	while ((page = __kstack_list_del(&kstack_poisoned, 0)))
 		kstack_page_free(page);
 }
 
@@ -201,7 +239,7 @@ void kstack_overflow_add(struct page *page)
 }
 
 /**
- * kstack_pool_target - how many pages a pool should have
+ * kstack_pool_target - how many pages a pool that has grown should have
  *
  * So filled, it can both give and take.
  *
@@ -213,17 +251,61 @@ unsigned int kstack_pool_target(void)
 }
 
 /**
- * kstack_pool_mark - below how many pages kstackd is kicked
+ * kstack_pool_set_want - say how many pages a pool is filled up to
+ * @pool: the pool
+ * @want: so many, if the marks allow that
  *
- * It preempts the task whose pages were just
+ * kstackd is kicked as far below it as the low mark is below the target, but before
+ * the pool can't serve any task. It preempts the task whose pages were just
  * taken; when that is picked again, a pool that was filled meanwhile must be
  * able to serve it without another kick, or the task would never get to run.
  *
+ * Context: the pool's lock is held, or nobody else knows the pool yet.
+ */
+void kstack_pool_set_want(struct kstack_pool *pool, unsigned int want)
+{
+	unsigned int low = READ_ONCE(kstack_pool_low), target = kstack_pool_target();
+	unsigned int mark = POOL_MIN;
+
+	/* Both marks may change at any time. */
+	low = min(low, target);
+	want = clamp(want, POOL_MIN, target);
+	if (want > POOL_MIN)
+		mark = max(POOL_ENOUGH, want - min(want, target - low));
+	WRITE_ONCE(pool->want, want);
+	WRITE_ONCE(pool->mark, min3(mark, low, target - DSTACK_MAX_NEED));
+}
+
+/**
+ * kstack_pool_grow - kstackd was kicked: is the pool too small?
+ * @pool: the pool
+ *
+ * Not if that was the only time since kstack_pools_age(): then it gets back what was taken.
+ *
+ * Context: thread context.
+ */
+void kstack_pool_grow(struct kstack_pool *pool)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	if (pool->starved)
+		kstack_pool_set_want(pool, kstack_pool_target());
+	else if (pool->kicks)
+		kstack_pool_set_want(pool, 2 * pool->want);
+	WRITE_ONCE(pool->kicks, true);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+/**
+ * kstack_pool_enough - below how many pages a pool is short
+ * @pool: the pool
+ *
  * Return: the number of pages.
  */
-unsigned int kstack_pool_mark(void)
+unsigned int kstack_pool_enough(struct kstack_pool *pool)
 {
-	return min(READ_ONCE(kstack_pool_low), kstack_pool_target() - DSTACK_MAX_NEED);
+	return min(READ_ONCE(pool->want), max(READ_ONCE(pool->mark), POOL_ENOUGH));
 }
 
 /**
@@ -336,11 +418,33 @@ void kstack_page_poisoned(struct page *page)
 	kstack_poke_collector();
 }
 
+/* A pool at rest gets what it lacks from its node's stock, if that has it all. */
+static bool kstack_pool_borrow(struct kstack_pool *pool, unsigned int enough)
+{
+	struct kstack_list *stock = &kstack_overflow[pool->node];
+	bool borrowed;
+
+	lockdep_assert_held(&pool->lock);
+	if (READ_ONCE(stock->nr) < enough - pool->nr)
+		return false;
+	raw_spin_lock(&stock->lock);
+	borrowed = stock->nr >= enough - pool->nr;
+	while (borrowed && pool->nr < enough) {
+		pool->pages[pool->nr] = kstack_list_pop(stock);
+		WRITE_ONCE(pool->nr, pool->nr + 1);
+	}
+	raw_spin_unlock(&stock->lock);
+	return borrowed;
+}
+
 /**
  * kstack_pool_take - take pages from this CPU's pool, all or nothing
  * @pages: where to put them
  * @nr: how many
  * @level: how many of the last pages may be used
+ *
+ * What the pool lacks comes from the node's stock: both are guarded by raw locks, and no
+ * more than POOL_ENOUGH pages are moved.
  *
  * Context: runqueue lock held, interrupts off.
  * Return: false if there are not enough; the CPU is marked as starved then.
@@ -348,10 +452,13 @@ void kstack_page_poisoned(struct page *page)
 bool kstack_pool_take(struct page **pages, unsigned int nr, enum dynamic_stack_level level)
 {
 	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
-	bool kick = false, taken = false, poisoned = false;
+	bool kick = false, taken = false, poisoned = false, borrowed = false;
+	unsigned int enough = nr + kstack_pool_floor(level);
 
 	raw_spin_lock(&pool->lock);
-	if (pool->nr >= nr + kstack_pool_floor(level) && !kstack_empty()) {
+	if (unlikely(pool->nr < enough))
+		borrowed = !kstack_empty() && kstack_pool_borrow(pool, enough);
+	if (pool->nr >= enough && !kstack_empty()) {
 		WRITE_ONCE(pool->nr, pool->nr - nr);
 		memcpy(pages, pool->pages + pool->nr, nr * sizeof(*pages));
 		poisoned = kstack_pool_poisoned(pool, pages, nr);
@@ -362,7 +469,7 @@ bool kstack_pool_take(struct page **pages, unsigned int nr, enum dynamic_stack_l
 		WRITE_ONCE(pool->starved, true);
 	}
 	/* While it is kicked, kstackd looks again before it goes to sleep. */
-	if (!pool->kicked && (!taken || (pool->nr < kstack_pool_mark() &&
+	if (!pool->kicked && (!taken || ((borrowed || pool->nr < pool->mark) &&
 					 time_after_eq(jiffies, pool->retry)))) {
 		WRITE_ONCE(pool->kicked, true);
 		kick = true;
@@ -425,6 +532,9 @@ void kstack_pool_put(struct page **pages, unsigned int nr)
 			poke = true;
 		}
 	}
+	/* Only now it has more than it wants: to age, see kstack_pools_age(). */
+	if (pool->nr > pool->want && pool->nr - added <= pool->want)
+		poke = true;
 	/* Rescheduling takes the runqueue lock: not from here. */
 	kick = pool->starved;
 	raw_spin_unlock(&pool->lock);
@@ -487,7 +597,7 @@ bool kstack_pool_below(enum kstack_mark mark)
 	unsigned int nr = this_cpu_read(kstack_pool.nr);
 
 	return nr + DSTACK_PAGES <= READ_ONCE(kstack_pool_high) &&
-	       (mark == KSTACK_MARK_HIGH || nr < READ_ONCE(kstack_pool_low));
+	       (mark == KSTACK_MARK_HIGH || nr < this_cpu_read(kstack_pool.mark));
 }
 
 static struct page *__kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
@@ -550,7 +660,8 @@ static void kstack_kick(struct irq_work *work)
 	raw_spin_lock(&pool->lock);
 	/* The previous task may have given back what the next one lacked. */
 	resched = kstack_pool_unstarve(pool);
-	fill = pool->starved || pool->nr < kstack_pool_mark();
+	/* A pool at rest that borrowed has no more than it wants, and that is too little. */
+	fill = pool->starved || pool->nr < POOL_ENOUGH || pool->nr < pool->mark;
 	WRITE_ONCE(pool->kicked, fill);
 	raw_spin_unlock(&pool->lock);
 
@@ -586,7 +697,7 @@ bool dynamic_stack_cpu_starved(int cpu)
 
 /**
  * kstack_pool_short - find a CPU whose pool has too little
- * @nr: less than so many pages
+ * @mark: less than it should have at least; than it wants; or than any can have
  *
  * One that starves before one that does not, and for a killed task, or one that
  * memory reclaim waits for, before others, which keep what they get; then the one
@@ -594,15 +705,20 @@ bool dynamic_stack_cpu_starved(int cpu)
  *
  * Return: its pool, %NULL if there is none.
  */
-struct kstack_pool *kstack_pool_short(unsigned int nr)
+struct kstack_pool *kstack_pool_short(enum kstack_mark mark)
 {
 	struct kstack_pool *found = NULL;
 	int cpu, most = -1;
 
 	for_each_online_cpu(cpu) {
 		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
-		unsigned int have = READ_ONCE(pool->nr);
+		unsigned int have = READ_ONCE(pool->nr), nr = POOL_CAPACITY;
 		int need;
+
+		if (mark == KSTACK_MARK_LOW)
+			nr = kstack_pool_enough(pool);
+		else if (mark == KSTACK_MARK_WANT)
+			nr = READ_ONCE(pool->want);
 
 		if (!READ_ONCE(pool->online) || have >= nr)
 			continue;
@@ -619,7 +735,7 @@ struct kstack_pool *kstack_pool_short(unsigned int nr)
 /* To a CPU that can't run what it should. */
 static bool kstack_give_starved(struct page *page)
 {
-	struct kstack_pool *pool = kstack_pool_short(POOL_CAPACITY);
+	struct kstack_pool *pool = kstack_pool_short(KSTACK_MARK_HIGH);
 
 	return pool && READ_ONCE(pool->starved) && kstack_pool_add(pool, page);
 }
@@ -678,24 +794,32 @@ void kstack_page_retire(struct page *page)
 	kstack_page_free(page);
 }
 
-/* Number of pages on the overflow lists. */
+/* What a node's list has beyond the stock. */
+static unsigned long kstack_surplus(struct kstack_list *list)
+{
+	unsigned long nr = READ_ONCE(list->nr), keep = READ_ONCE(list->keep);
+
+	return nr > keep ? nr - keep : 0;
+}
+
+/* Number of pages on the overflow lists, beyond the nodes' stocks. */
 unsigned long kstack_overflow_nr(void)
 {
 	unsigned long nr = 0;
 	int node;
 
 	for_each_node_state(node, N_MEMORY)
-		nr += READ_ONCE(kstack_overflow[node].nr);
+		nr += kstack_surplus(&kstack_overflow[node]);
 	return nr;
 }
 
-/* Is there a node that has more than @nr pages on its overflow list? */
+/* Is there a node that has more than @nr pages on its overflow list, and its stock? */
 bool kstack_overflow_above(unsigned long nr)
 {
 	int node;
 
 	for_each_node_state(node, N_MEMORY) {
-		if (READ_ONCE(kstack_overflow[node].nr) > nr)
+		if (kstack_surplus(&kstack_overflow[node]) > nr)
 			return true;
 	}
 	return false;
@@ -703,22 +827,20 @@ bool kstack_overflow_above(unsigned long nr)
 
 /**
  * kstack_overflow_trim - give overflown pages back to the page allocator
- * @keep: how many to keep on each node
+ *
+ * All but the nodes' stocks: pools at rest have nothing else for most tasks.
  *
  * Context: process context.
  * Return: number of pages given back.
  */
-unsigned long kstack_overflow_trim(unsigned long keep)
+unsigned long kstack_overflow_trim(void)
 {
 	unsigned long freed = 0;
+	struct page *page;
 	int node;
 
 	for_each_node_state(node, N_MEMORY) {
-		while (READ_ONCE(kstack_overflow[node].nr) > keep) {
-			struct page *page = kstack_list_del(&kstack_overflow[node]);
-
-			if (!page)
-				break;
+		while ((page = kstack_surplus_del(&kstack_overflow[node]))) {
 			kstack_page_free(page);
 			freed++;
 		}
@@ -728,15 +850,14 @@ unsigned long kstack_overflow_trim(unsigned long keep)
 
 /**
  * kstack_overflow_age - give back overflown pages that nobody needed
- * @keep: how many to keep on each node
  *
  * A page that goes back to the page allocator is cleared again when it returns,
  * which costs more than all else that happens to it. So those stay that were
- * taken, and put back, since the last call.
+ * taken, and put back, since the last call; and the node's stock.
  *
  * Context: process context.
  */
-void kstack_overflow_age(unsigned long keep)
+void kstack_overflow_age(void)
 {
 	int node;
 
@@ -746,13 +867,65 @@ void kstack_overflow_age(unsigned long keep)
 		struct page *page;
 
 		raw_spin_lock_irqsave(&list->lock, flags);
-		nr = list->low > keep ? list->low - keep : 0;
+		nr = list->low > list->keep ? list->low - list->keep : 0;
 		list->low = list->nr - nr;
 		raw_spin_unlock_irqrestore(&list->lock, flags);
 
-		while (nr-- && (page = kstack_list_del(list)))
+		while (nr-- && (page = kstack_surplus_del(list)))
 			kstack_page_free(page);
 	}
+}
+
+/**
+ * kstack_pools_at_rest - is there nothing to be had from the pools?
+ *
+ * Return: true if none has, or wants, more than a pool at rest.
+ */
+bool kstack_pools_at_rest(void)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+
+		if (max(READ_ONCE(pool->want), READ_ONCE(pool->nr)) > POOL_MIN)
+			return false;
+	}
+	return true;
+}
+
+static void kstack_pool_age(struct kstack_pool *pool)
+{
+	unsigned int want = 0;
+	unsigned long flags;
+	struct page *page;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	if (!pool->kicks && !pool->kicked && !pool->starved) {
+		kstack_pool_set_want(pool, pool->want / 2);
+		want = pool->want;
+	}
+	WRITE_ONCE(pool->kicks, false);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+
+	while (want && (page = kstack_pool_del(pool, want)))
+		kstack_overflow_add(page);
+}
+
+/**
+ * kstack_pools_age - take from the pools what they did not need
+ *
+ * Those whose kstackd was not kicked since the last call want half as much from now on.
+ * What they have beyond that overflows, and ages there.
+ *
+ * Context: process context.
+ */
+void kstack_pools_age(void)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		kstack_pool_age(per_cpu_ptr(&kstack_pool, cpu));
 }
 
 /* Has the reserve been used? */
@@ -761,18 +934,34 @@ bool kstack_reserve_low(void)
 	return READ_ONCE(kstack_reserve.nr) < kstack_reserve_target;
 }
 
+/* A node without CPUs has no stock. */
+static void kstack_stock_size(int node)
+{
+	unsigned int cpu, nr = 0;
+
+	for_each_possible_cpu(cpu) {
+		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
+
+		nr += READ_ONCE(pool->online) && pool->node == node;
+	}
+	WRITE_ONCE(kstack_overflow[node].keep, nr ? max(STOCK_PER_CPU * nr, STOCK_MIN) : 0);
+}
+
 /**
  * kstack_pool_set_online - may the pool be filled?
  * @pool: the pool
  * @online: true if so
  *
- * Context: thread context.
+ * Context: thread context; one at a time.
  */
 void kstack_pool_set_online(struct kstack_pool *pool, bool online)
 {
 	raw_spin_lock_irq(&pool->lock);
 	WRITE_ONCE(pool->online, online);
 	raw_spin_unlock_irq(&pool->lock);
+	kstack_stock_size(pool->node);
+	/* What the stock has too much ages. */
+	kstack_poke_collector();
 }
 
 /**
@@ -817,7 +1006,8 @@ int __init kstack_pool_init(void)
 		pool->timer.function = kstackd_timer;
 	}
 
-	kstack_reserve_target = 2 * DSTACK_MAX_NEED * num_possible_cpus();
+	kstack_reserve_target = min(2 * DSTACK_MAX_NEED * num_possible_cpus(),
+				    4 * DSTACK_MAX_NEED + num_possible_cpus() / 8);
 	while (kstack_reserve_low()) {
 		struct page *page = kstack_page_alloc(numa_node_id(), GFP_KERNEL);
 
@@ -837,12 +1027,13 @@ void kstack_pool_show(struct seq_file *m)
 	for_each_online_cpu(cpu) {
 		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
 
-		seq_printf(m, "cpu %d: frames %u%s\n", cpu, READ_ONCE(pool->nr),
-			   READ_ONCE(pool->starved) ? " starved" : "");
+		seq_printf(m, "cpu %d: frames %u of %u%s\n", cpu, READ_ONCE(pool->nr),
+			   READ_ONCE(pool->want), READ_ONCE(pool->starved) ? " starved" : "");
 	}
 	for_each_node_state(node, N_MEMORY)
-		seq_printf(m, "node %d: overflow %lu\n", node,
-			   READ_ONCE(kstack_overflow[node].nr));
+		seq_printf(m, "node %d: overflow %lu stock %lu\n", node,
+			   READ_ONCE(kstack_overflow[node].nr),
+			   READ_ONCE(kstack_overflow[node].keep));
 	seq_printf(m, "reserve: %lu of %lu\n", READ_ONCE(kstack_reserve.nr),
 		   kstack_reserve_target);
 }

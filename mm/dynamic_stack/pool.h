@@ -11,7 +11,13 @@
 
 #include "internal.h"
 
+/*
+ * The last pages of a pool, for those of a higher level: half of them for each of the
+ * two. A pool at rest has no more than these.
+ */
 #define POOL_MIN		(2 * DSTACK_MAX_NEED)
+/* What serves a task of any level once. */
+#define POOL_ENOUGH		(POOL_MIN + DSTACK_MAX_NEED)
 
 /**
  * struct kstack_pool - a CPU's pages
@@ -25,6 +31,10 @@
  * @retry: jiffies before which kstackd need not be kicked again
  * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
  * @online: @pages may be filled
+ * @kicks: kstackd was kicked since kstack_pools_age()
+ * @want: so many pages it is filled up to. Doubles with each further kick, and is halved
+ *	when there was none for a while
+ * @mark: with fewer pages, kstackd is kicked; goes with @want
  * @busy: consecutive times kstackd found another thread collecting
  * @pages: the pages, last in, first out
  * @cpu: whose pool this is
@@ -43,6 +53,9 @@ struct kstack_pool {
 	bool			kicked;
 	bool			backoff;
 	bool			online;
+	bool			kicks;
+	unsigned int		want;
+	unsigned int		mark;
 	unsigned int		busy;
 	unsigned long		retry;
 	struct page		*pages[POOL_CAPACITY];
@@ -58,13 +71,15 @@ DECLARE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
 
 /*
  * A list of cleared pages: one for each node, and the reserve. @low is the
- * smallest @nr since kstack_overflow_age().
+ * smallest @nr since kstack_overflow_age(), @keep what ageing and memory reclaim
+ * leave: the stock that pools at rest have in common.
  */
 struct kstack_list {
 	raw_spinlock_t		lock;
 	struct list_head	pages;
 	unsigned long		nr;
 	unsigned long		low;
+	unsigned long		keep;
 };
 
 extern struct kstack_list *kstack_overflow;
@@ -77,15 +92,18 @@ extern unsigned int kstack_pool_high;
 
 void kstack_list_add(struct kstack_list *list, struct page *page);
 struct page *kstack_list_del(struct kstack_list *list);
+struct page *kstack_surplus_del(struct kstack_list *list);
 void kstack_overflow_add(struct page *page);
 unsigned int kstack_pool_target(void);
-unsigned int kstack_pool_mark(void);
+void kstack_pool_set_want(struct kstack_pool *pool, unsigned int want);
+void kstack_pool_grow(struct kstack_pool *pool);
+unsigned int kstack_pool_enough(struct kstack_pool *pool);
 unsigned int kstack_pool_floor(enum dynamic_stack_level level);
 bool kstack_pool_unstarve(struct kstack_pool *pool);
 unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **pages, unsigned int nr);
 bool kstack_pool_add(struct kstack_pool *pool, struct page *page);
 struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep);
-struct kstack_pool *kstack_pool_short(unsigned int nr);
+struct kstack_pool *kstack_pool_short(enum kstack_mark mark);
 void kstack_pool_set_online(struct kstack_pool *pool, bool online);
 void kstack_pool_drain(struct kstack_pool *pool);
 

@@ -10,7 +10,7 @@
 #include "kunit_test.h"
 
 #define TEST_PAGES	40
-#define TEST_ENOUGH	(POOL_MIN + DSTACK_MAX_NEED)
+#define TEST_ENOUGH	POOL_ENOUGH
 #define TEST_LOW	(TEST_ENOUGH + 1)
 #define TEST_HIGH	(TEST_ENOUGH + 7)
 
@@ -38,6 +38,8 @@ static int pool_run(void *data)
 	unsigned int low = kstack_pool_low, high = kstack_pool_high;
 	struct pool_ctx *ctx = data;
 	struct kstack_pool *pool = this_cpu_ptr(&kstack_pool);
+	struct kstack_list *list = &kstack_overflow[pool->node];
+	unsigned long keep = list->keep;
 	long gauge = dstack_vm_event(NR_KSTACK_POOL);
 
 	ctx->pool = pool;
@@ -48,6 +50,9 @@ static int pool_run(void *data)
 	ctx->saved.online = pool->online;
 	ctx->saved.retry = pool->retry;
 	ctx->saved.node = pool->node;
+	ctx->saved.kicks = pool->kicks;
+	ctx->saved.want = pool->want;
+	ctx->saved.mark = pool->mark;
 	memcpy(ctx->saved.pages, pool->pages, sizeof(pool->pages));
 
 	pool->nr = 0;
@@ -57,11 +62,14 @@ static int pool_run(void *data)
 	pool->backoff = true;
 	kstack_pool_low = TEST_LOW;
 	kstack_pool_high = TEST_HIGH;
+	kstack_pool_set_want(pool, TEST_HIGH);
+	list->keep = 0;
 	ctx->gauge = gauge;
 
 	ctx->fn(ctx);
 	pool_empty(ctx);
 
+	list->keep = keep;
 	kstack_pool_low = low;
 	kstack_pool_high = high;
 	pool->nr = ctx->saved.nr;
@@ -71,6 +79,9 @@ static int pool_run(void *data)
 	pool->online = ctx->saved.online;
 	pool->retry = ctx->saved.retry;
 	pool->node = ctx->saved.node;
+	pool->kicks = ctx->saved.kicks;
+	pool->want = ctx->saved.want;
+	pool->mark = ctx->saved.mark;
 	memcpy(pool->pages, ctx->saved.pages, sizeof(pool->pages));
 	return 0;
 }
@@ -341,13 +352,16 @@ static void trim(struct pool_ctx *ctx)
 	kstack_overflow_add(ctx->pages[ctx->nr + 2]);
 	kstack_overflow_add(ctx->pages[ctx->nr + 3]);
 	ISO_EQ(iso, kstack_overflow_nr(), others + before + 4);
-	freed = kstack_overflow_trim(before + 1);
+	list->keep = before + 1;
+	ISO_EQ(iso, kstack_overflow_nr(), others + 3);
+	freed = kstack_overflow_trim();
 	/* Other nodes are trimmed as well. */
 	ISO_TRUE(iso, freed >= 3);
 	ISO_EQ(iso, list->nr, before + 1);
 	ISO_EQ(iso, dstack_test_pages(), pages - freed);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool + 4 - freed);
-	freed += kstack_overflow_trim(before);
+	list->keep = before;
+	freed += kstack_overflow_trim();
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool + 4 - freed);
 	ctx->gauge -= freed - 4;
 }
@@ -366,24 +380,26 @@ static void age(struct pool_ctx *ctx)
 	long pages;
 	int i;
 
-	ctx->gauge -= kstack_overflow_trim(0);
-	kstack_overflow_age(0);
+	ctx->gauge -= kstack_overflow_trim();
+	kstack_overflow_age();
 	pages = dstack_test_pages();
 	ctx->nr -= 4;
 	for (i = 0; i < 4; i++)
 		kstack_overflow_add(ctx->pages[ctx->nr + i]);
 	/* They have only just come. */
-	kstack_overflow_age(0);
+	kstack_overflow_age();
 	ISO_EQ(iso, list->nr, 4);
 	for (i = 0; i < 2; i++)
 		page[i] = kstack_list_del(list);
 	for (i = 0; i < 2; i++)
 		kstack_overflow_add(page[i]);
-	kstack_overflow_age(1);
+	list->keep = 1;
+	kstack_overflow_age();
 	ISO_EQ(iso, list->nr, 3);
-	kstack_overflow_age(1);
+	kstack_overflow_age();
 	ISO_EQ(iso, list->nr, 1);
-	kstack_overflow_age(0);
+	list->keep = 0;
+	kstack_overflow_age();
 	ISO_EQ(iso, list->nr, 0);
 	ISO_EQ(iso, dstack_test_pages(), pages - 4);
 }
@@ -391,6 +407,127 @@ static void age(struct pool_ctx *ctx)
 static void pool_age(struct kunit *test)
 {
 	pool_test(test, age);
+}
+
+/* A pool at rest: what it keeps for others stays, and the rest comes from the stock. */
+static void rest(struct pool_ctx *ctx)
+{
+	struct kstack_list *stock = &kstack_overflow[ctx->pool->node];
+	struct kstack_pool *pool = ctx->pool;
+	struct dstack_iso *iso = &ctx->iso;
+	struct page *got[DSTACK_PAGES];
+	unsigned int i, have = 2 * DSTACK_MAX_NEED - 1;
+
+	kstack_pool_set_want(pool, 0);
+	ISO_EQ(iso, pool->want, POOL_MIN);
+	kstack_pool_put(ctx->pages, POOL_MIN);
+	for (i = 0; i < have; i++)
+		kstack_overflow_add(ctx->pages[POOL_MIN + i]);
+	pool->retry = jiffies;
+	pool->kicked = false;
+
+	/* Those of a higher level take what is kept for them. */
+	ISO_TRUE(iso, kstack_pool_take(got, DSTACK_MAX_NEED, DSTACK_LEVEL_LAST));
+	ISO_EQ(iso, stock->nr, have);
+	ISO_EQ(iso, pool->nr, POOL_MIN - DSTACK_MAX_NEED);
+	ISO_TRUE(iso, pool->kicked);
+	kstack_pool_put(got, DSTACK_MAX_NEED);
+	pool->kicked = false;
+
+	/* Any other task: as much as there is for the next one, and kstackd is told. */
+	ISO_TRUE(iso, kstack_pool_take(got, DSTACK_MAX_NEED, DSTACK_LEVEL_NONE));
+	ISO_EQ(iso, pool->nr, POOL_MIN);
+	ISO_EQ(iso, stock->nr, have - DSTACK_MAX_NEED);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + POOL_MIN + have - DSTACK_MAX_NEED);
+	ISO_TRUE(iso, !pool->starved);
+	ISO_TRUE(iso, pool->kicked);
+
+	/* All or nothing. */
+	ISO_TRUE(iso, !kstack_pool_take(got, DSTACK_MAX_NEED, DSTACK_LEVEL_NONE));
+	ISO_EQ(iso, pool->nr, POOL_MIN);
+	ISO_EQ(iso, stock->nr, DSTACK_MAX_NEED - 1);
+	ISO_TRUE(iso, pool->starved);
+	/* If there is some in the pool, it suffices. */
+	pool->starved = false;
+	kstack_pool_put(ctx->pages + TEST_PAGES - 1, 1);
+	ISO_TRUE(iso, kstack_pool_take(got, DSTACK_MAX_NEED, DSTACK_LEVEL_NONE));
+	ISO_EQ(iso, pool->nr, POOL_MIN);
+	ISO_EQ(iso, stock->nr, 0);
+}
+
+static void pool_rest(struct kunit *test)
+{
+	pool_test(test, rest);
+}
+
+/* The more often kstackd is kicked, the more it brings; and what is not needed goes. */
+static void grow(struct pool_ctx *ctx)
+{
+	struct kstack_list *list = &kstack_overflow[ctx->pool->node];
+	struct kstack_pool *pool = ctx->pool;
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned int target;
+
+	kstack_pool_low = 4 * POOL_MIN;
+	kstack_pool_high = 8 * POOL_MIN;
+	target = kstack_pool_target();
+	ISO_EQ(iso, target, 6 * POOL_MIN);
+	kstack_pool_set_want(pool, 0);
+	ISO_EQ(iso, pool->mark, POOL_MIN);
+	ISO_EQ(iso, kstack_pool_enough(pool), POOL_MIN);
+	/* Once in a while is no reason to grow. */
+	pool->kicks = false;
+	kstack_pool_grow(pool);
+	ISO_EQ(iso, pool->want, POOL_MIN);
+	kstack_pool_grow(pool);
+	ISO_EQ(iso, pool->want, 2 * POOL_MIN);
+	/* Before there is too little for any task. */
+	ISO_EQ(iso, pool->mark, TEST_ENOUGH);
+	kstack_pool_grow(pool);
+	kstack_pool_grow(pool);
+	ISO_EQ(iso, pool->want, target);
+	ISO_EQ(iso, pool->mark, kstack_pool_low);
+	ISO_EQ(iso, kstack_pool_enough(pool), kstack_pool_low);
+
+	/* It was needed since, or is. */
+	kstack_pool_put(ctx->pages, TEST_PAGES);
+	pool->kicked = false;
+	kstack_pool_age(pool);
+	ISO_EQ(iso, pool->want, target);
+	pool->starved = true;
+	kstack_pool_age(pool);
+	ISO_EQ(iso, pool->want, target);
+	pool->starved = false;
+	ISO_EQ(iso, pool->nr, TEST_PAGES);
+	kstack_pool_age(pool);
+	ISO_EQ(iso, pool->want, target / 2);
+	ISO_EQ(iso, pool->nr, target / 2);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + TEST_PAGES);
+	kstack_pool_age(pool);
+	kstack_pool_age(pool);
+	kstack_pool_age(pool);
+	ISO_EQ(iso, pool->want, POOL_MIN);
+	ISO_EQ(iso, pool->nr, POOL_MIN);
+	ISO_EQ(iso, list->nr, TEST_PAGES - POOL_MIN);
+	take_overflown(ctx, 0, TEST_PAGES - POOL_MIN);
+
+	/* Who starves gets all at once. */
+	ISO_TRUE(iso, !pool->kicks);
+	pool->starved = true;
+	kstack_pool_grow(pool);
+	ISO_EQ(iso, pool->want, target);
+	/* Whatever the marks are. */
+	kstack_pool_low = TEST_ENOUGH;
+	kstack_pool_high = TEST_ENOUGH;
+	kstack_pool_set_want(pool, pool->want);
+	ISO_EQ(iso, pool->want, TEST_ENOUGH);
+	ISO_EQ(iso, pool->mark, TEST_ENOUGH - DSTACK_MAX_NEED);
+	ISO_EQ(iso, kstack_pool_enough(pool), TEST_ENOUGH);
+}
+
+static void pool_grow(struct kunit *test)
+{
+	pool_test(test, grow);
 }
 
 static void reserve(struct pool_ctx *ctx)
@@ -449,6 +586,8 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_recycle),
 	KUNIT_CASE(pool_trim),
 	KUNIT_CASE(pool_age),
+	KUNIT_CASE(pool_rest),
+	KUNIT_CASE(pool_grow),
 	KUNIT_CASE(pool_reserve),
 	KUNIT_CASE(pool_page),
 	{}

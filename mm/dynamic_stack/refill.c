@@ -60,10 +60,10 @@ static inline bool kstack_should_fail(void) { return false; }
 static struct page *kstack_alloc_some(struct kstack_pool *pool)
 {
 	const gfp_t gfp = GFP_NOWAIT | __GFP_THISNODE | __GFP_NOWARN;
-	unsigned int have = READ_ONCE(pool->nr), target = kstack_pool_target(), nr, i;
+	unsigned int have = READ_ONCE(pool->nr), want = READ_ONCE(pool->want), nr, i;
 	struct page *pages[FILL_BATCH] = { };
 
-	nr = have < target ? min(target - have, FILL_BATCH) : 1;
+	nr = have < want ? min(want - have, FILL_BATCH) : 1;
 	nr = alloc_pages_bulk_array_node(gfp, pool->node, nr, pages);
 	if (!nr)
 		return NULL;
@@ -86,7 +86,7 @@ static struct page *kstack_find_page(struct kstack_pool *pool)
 	struct page *page;
 	int node, cpu;
 
-	page = kstack_list_del(&kstack_overflow[pool->node]);
+	page = kstack_surplus_del(&kstack_overflow[pool->node]);
 	if (page)
 		return page;
 
@@ -109,7 +109,7 @@ static struct page *kstack_find_page(struct kstack_pool *pool)
 
 		if (other == pool)
 			continue;
-		page = kstack_pool_del(other, READ_ONCE(kstack_pool_low));
+		page = kstack_pool_del(other, kstack_pool_enough(other));
 		if (page)
 			return page;
 	}
@@ -161,7 +161,7 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 
 		if (other == pool)
 			continue;
-		page = kstack_pool_del(other, POOL_MIN + DSTACK_MAX_NEED);
+		page = kstack_pool_del(other, POOL_ENOUGH);
 		if (page)
 			return page;
 	}
@@ -206,14 +206,14 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 	for (;;) {
 		struct page *page;
 
-		if (READ_ONCE(pool->nr) >= kstack_pool_target())
+		if (READ_ONCE(pool->nr) >= READ_ONCE(pool->want))
 			break;
 		page = kstack_find_page(pool);
-		if (!page && READ_ONCE(pool->nr) < POOL_MIN + DSTACK_MAX_NEED)
+		if (!page && READ_ONCE(pool->nr) < POOL_ENOUGH)
 			page = kstack_find_page_hard(pool);
 		if (!page) {
 			/* Let the other thread wait for memory. */
-			if (READ_ONCE(pool->nr) < READ_ONCE(kstack_pool_low))
+			if (READ_ONCE(pool->nr) < kstack_pool_enough(pool))
 				kstack_wake_collector();
 			filled = false;
 			break;
@@ -225,6 +225,23 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 	}
 	trace_dynamic_stack_refill(pool->cpu, before, READ_ONCE(pool->nr), starved);
 	return filled;
+}
+
+/* What pools at rest have taken of a node's stock. Return: false without memory. */
+static bool kstack_stock_fill(int node, gfp_t gfp)
+{
+	struct kstack_list *stock = &kstack_overflow[node];
+	unsigned long keep = READ_ONCE(stock->keep), nr = READ_ONCE(stock->nr);
+
+	/* A page may be of another node: try once for each. */
+	for (; nr < keep; nr++) {
+		struct page *page = kstack_should_fail() ? NULL : kstack_page_alloc(node, gfp);
+
+		if (!page)
+			return false;
+		kstack_overflow_add(page);
+	}
+	return true;
 }
 
 static int kstackd(void *arg)
@@ -250,12 +267,17 @@ static int kstackd(void *arg)
 		}
 		__set_current_state(TASK_RUNNING);
 
+		kstack_pool_grow(pool);
 		filled = kstack_pool_fill(pool);
+		if (filled && !kstack_stock_fill(pool->node, GFP_NOWAIT))
+			kstack_wake_collector();
+		/* What the pool does not need is to go again. */
+		kstack_poke_collector();
 
 		raw_spin_lock_irq(&pool->lock);
 		resched = kstack_pool_unstarve(pool);
 		/* Whoever came in the meantime did not kick again. */
-		again = pool->starved || pool->nr < kstack_pool_mark();
+		again = pool->starved || pool->nr < pool->mark;
 		WRITE_ONCE(pool->kicked, again);
 		WRITE_ONCE(pool->backoff, again && !filled);
 		/* Each switch may cross the low mark: don't come back for each. */
@@ -279,25 +301,29 @@ static int kstackd(void *arg)
 /* With nothing to collect: how often to free the descriptors of dead tasks. */
 #define COLLECT_ORPHANS_MS	10000
 
-/* Pages that stay on a node's overflow list for the next burst of forks. */
-#define OVERFLOW_KEEP		(4 * DSTACK_MAX_NEED)
-
-/* When nobody took them for so long, the others go. */
+/* What nobody needed for so long goes: overflown pages, and what pools have too much. */
 #define OVERFLOW_AGE		HZ
+
+/* So do stacks in the cache. */
+#define CACHE_AGE		(2 * HZ)
+
+static bool collectd_ages(void)
+{
+	return kstack_overflow_above(0) || !kstack_pools_at_rest() || dstack_cached_pages();
+}
 
 /* Nothing to look at, nothing to age, and nothing to give back. */
 static bool collectd_idle(void)
 {
-	return kstack_collect_idle() && !kstack_overflow_above(OVERFLOW_KEEP) &&
-	       !kstack_any_poisoned();
+	return kstack_collect_idle() && !collectd_ages() && !kstack_any_poisoned();
 }
 
-/* Overflown pages age at their own pace, however rarely stacks are looked at. */
+/* That ages at its own pace, however rarely stacks are looked at. */
 static unsigned long collectd_timeout(unsigned int period)
 {
 	unsigned long timeout = msecs_to_jiffies(period);
 
-	return kstack_overflow_above(OVERFLOW_KEEP) ? min(timeout, OVERFLOW_AGE) : timeout;
+	return collectd_ages() ? min(timeout, OVERFLOW_AGE) : timeout;
 }
 
 /* Somebody can't wait until the period is over. */
@@ -356,11 +382,11 @@ static bool kstack_refill_sleeping(void)
 	static unsigned long failing;
 	struct kstack_pool *pool;
 	struct page *page;
+	int cpu;
 
 	/* Those in need first, then the reserve, then some more for each. */
-	while ((pool = kstack_pool_short(READ_ONCE(kstack_pool_low))) ||
-	       kstack_reserve_low() ||
-	       (pool = kstack_pool_short(kstack_pool_target()))) {
+	while ((pool = kstack_pool_short(KSTACK_MARK_LOW)) || kstack_reserve_low() ||
+	       (pool = kstack_pool_short(KSTACK_MARK_WANT))) {
 		int node = pool ? pool->node : numa_node_id();
 
 		gfp_t gfp = GFP_KERNEL;
@@ -379,6 +405,9 @@ static bool kstack_refill_sleeping(void)
 			kstack_overflow_add(page);
 	}
 	failing = 0;
+	/* Nobody waits for these. */
+	for_each_online_cpu(cpu)
+		kstack_stock_fill(per_cpu(kstack_pool, cpu).node, GFP_KERNEL | __GFP_NORETRY);
 	return true;
 }
 
@@ -412,7 +441,9 @@ static int kstack_collectd_fn(void *unused)
 			kstack_refill_sleeping();
 		if (time_after_eq(jiffies, aged + OVERFLOW_AGE)) {
 			aged = jiffies;
-			kstack_overflow_age(OVERFLOW_KEEP);
+			kstack_pools_age();
+			dstack_cache_age(CACHE_AGE);
+			kstack_overflow_age();
 		}
 	}
 	return 0;
@@ -433,7 +464,9 @@ static int kstack_cpu_prepare(unsigned int cpu)
 	/* Kept over suspend, see kstack_cpu_dead(). */
 	if (pool->kstackd)
 		return 0;
-	while (READ_ONCE(pool->nr) < READ_ONCE(kstack_pool_low)) {
+	/* Not at rest: what it begins with is kicked for. */
+	kstack_pool_set_want(pool, 2 * POOL_MIN);
+	while (READ_ONCE(pool->nr) < POOL_ENOUGH) {
 		struct page *page = NULL;
 
 		if (!kstack_should_fail())
@@ -504,7 +537,7 @@ static int kstack_cpu_online(unsigned int cpu)
 	if (err)
 		return err;
 	raw_spin_lock_irq(&pool->lock);
-	WRITE_ONCE(pool->kicked, pool->nr < kstack_pool_mark());
+	WRITE_ONCE(pool->kicked, pool->nr < pool->mark);
 	raw_spin_unlock_irq(&pool->lock);
 	kthread_unpark(pool->kstackd);
 	return 0;
@@ -519,15 +552,18 @@ static int kstack_cpu_offline(unsigned int cpu)
 #ifdef CONFIG_SYSCTL
 static DEFINE_MUTEX(kstack_marks_mutex);
 
-/* What pools have too much overflows, and ages. */
+/* The marks have changed. What pools have too much overflows, and ages. */
 static void kstack_pool_trim(void)
 {
 	struct page *page;
 	int cpu;
 
-	for_each_online_cpu(cpu) {
+	for_each_possible_cpu(cpu) {
 		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
 
+		raw_spin_lock_irq(&pool->lock);
+		kstack_pool_set_want(pool, pool->want);
+		raw_spin_unlock_irq(&pool->lock);
 		while ((page = kstack_pool_del(pool, READ_ONCE(kstack_pool_high))))
 			kstack_overflow_add(page);
 	}

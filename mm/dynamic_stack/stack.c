@@ -26,7 +26,10 @@
 
 static struct kmem_cache *dstack_cachep __ro_after_init;
 
-/* Stacks of dead tasks, for the next fork on this CPU. */
+/*
+ * Stacks of dead tasks, for the next fork on this CPU. They age on another one, see
+ * dstack_cache_age(): so not even the CPU itself goes without xchg() and cmpxchg().
+ */
 static DEFINE_PER_CPU(struct dynamic_stack *, dstack_cached[NR_CACHED]);
 /* Pages they hold. A stack may leave on another CPU: only the sum counts. */
 static DEFINE_PER_CPU(long, dstack_cached_held);
@@ -223,7 +226,7 @@ static struct dynamic_stack *dstack_reuse(void)
 	int i;
 
 	for (i = 0; i < NR_CACHED && !ds; i++)
-		ds = this_cpu_xchg(dstack_cached[i], NULL);
+		ds = xchg(raw_cpu_ptr(&dstack_cached[i]), NULL);
 	if (!ds)
 		return NULL;
 
@@ -314,8 +317,12 @@ static void dstack_release(struct dynamic_stack *ds)
 	for (i = 0; i < NR_CACHED; i++) {
 		struct dynamic_stack *none = NULL;
 
-		if (this_cpu_try_cmpxchg(dstack_cached[i], &none, ds))
+		if (try_cmpxchg(raw_cpu_ptr(&dstack_cached[i]), &none, ds)) {
+			/* It is to age there. */
+			if (!in_nmi())
+				kstack_poke_collector();
 			return;
+		}
 	}
 	this_cpu_sub(dstack_cached_held, dstack_held(ds));
 	dstack_strip_for(KSTACK_MARK_HIGH, ds);
@@ -574,7 +581,6 @@ unsigned long dynamic_stack_not_used(struct task_struct *tsk)
 }
 #endif
 
-#if defined(CONFIG_DEBUG_FS) || defined(CONFIG_DYNAMIC_STACK_KUNIT_TEST)
 /**
  * dstack_cached_pages - number of pages that the stacks in the cache hold
  *
@@ -591,7 +597,37 @@ unsigned long dstack_cached_pages(void)
 	}
 	return max(nr, 0L);
 }
-#endif
+
+/**
+ * dstack_cache_age - free the cached stacks that no fork has needed
+ * @age: for so many jiffies
+ *
+ * Who is not in the cache meanwhile is not found there: a fork makes a new stack then.
+ *
+ * Context: process context.
+ */
+void dstack_cache_age(unsigned long age)
+{
+	int cpu, i;
+
+	/* Who was moved to another CPU may leave one on a CPU that has gone. */
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < NR_CACHED; i++) {
+			struct dynamic_stack **slot = per_cpu_ptr(&dstack_cached[i], cpu);
+			struct dynamic_stack *ds, *none = NULL;
+
+			if (!READ_ONCE(*slot))
+				continue;
+			/* Taken out, nobody frees it while it is looked at. */
+			ds = xchg(slot, NULL);
+			if (!ds || (time_before(jiffies, ds->last_out + age) &&
+				    try_cmpxchg(slot, &none, ds)))
+				continue;
+			this_cpu_sub(dstack_cached_held, dstack_held(ds));
+			dstack_destroy(ds);
+		}
+	}
+}
 
 static int dstack_drain_cache(unsigned int cpu)
 {

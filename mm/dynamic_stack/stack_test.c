@@ -211,6 +211,39 @@ static int exit_destroys(void *data)
 	return 0;
 }
 
+/* A stack that no fork needs goes, and not sooner. */
+static int cache_age(void *data)
+{
+	struct dynamic_stack *none[NR_CACHED] = { }, *left[NR_CACHED];
+	struct stack_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	unsigned int nr = 0;
+	unsigned long cached;
+
+	cache_set(none, ctx->saved);
+	cached = dstack_cached_pages();
+	use_stack(ctx);
+	pool_top_up(ctx, KSTACK_MARK_LOW, &nr);
+	ds->last_out = jiffies - 10;
+	dynamic_stack_free(ctx->tsk);
+	ISO_TRUE(iso, this_cpu_read(dstack_cached[0]) == ds);
+	/* Others' are older than that, or stay. */
+	dstack_cache_age(MAX_JIFFY_OFFSET);
+	ISO_TRUE(iso, this_cpu_read(dstack_cached[0]) == ds);
+	ISO_EQ(iso, dstack_cached_pages(), cached + DSTACK_PAGES);
+	/* Put into the next free place, it is found as well. */
+	cache_set(none, left);
+	this_cpu_write(dstack_cached[NR_CACHED - 1], ds);
+	dstack_cache_age(10);
+	ISO_TRUE(iso, !this_cpu_read(dstack_cached[NR_CACHED - 1]));
+	ISO_TRUE(iso, dstack_cached_pages() <= cached);
+	cache_set(ctx->saved, left);
+	/* What the pool got may be on the stack by now. */
+	memset(ctx->stash, 0, nr * sizeof(*ctx->stash));
+	return 0;
+}
+
 /* Pages are short here: all that a dead stack has goes to the pool. */
 static int exit_strips(void *data)
 {
@@ -285,6 +318,26 @@ static void stack_exit_destroys(struct kunit *test)
 	dstack_put(ds);
 	for (i = 0; i < NR_CACHED; i++)
 		dstack_destroy(ctx->other[i]);
+}
+
+static void stack_cache_age(struct kunit *test)
+{
+	struct stack_ctx *ctx = stack_ctx(test);
+	struct dynamic_stack *ds = stack_create(test), *given = ctx->ds;
+
+	stash_fill(test, ctx);
+	ctx->ds = ds;
+	/* To see what becomes of it. */
+	refcount_inc(&ds->ref);
+	dstack_isolated(test, cache_age, ctx);
+	ctx->tsk->dynamic_stack = given;
+	stash_free(ctx);
+
+	irq_work_sync(&dstack_dead_kick);
+	flush_delayed_work(&dstack_dead_work);
+	KUNIT_EXPECT_NULL(test, ds->vm);
+	KUNIT_EXPECT_EQ(test, refcount_read(&ds->ref), 1);
+	dstack_put(ds);
 }
 
 static int idle_fn(void *unused)
@@ -461,6 +514,7 @@ static void stack_depth(struct kunit *test)
 static struct kunit_case stack_cases[] = {
 	KUNIT_CASE(stack_fresh),
 	KUNIT_CASE(stack_cache_reuse),
+	KUNIT_CASE(stack_cache_age),
 	KUNIT_CASE(stack_exit_destroys),
 	KUNIT_CASE(stack_exit_strips),
 	KUNIT_CASE(stack_keep),

@@ -176,7 +176,7 @@ static void read_pools(struct pools *p)
 
 	memset(p, 0, sizeof(*p));
 	while (fgets(line, sizeof(line), f)) {
-		n = sscanf(line, "cpu %*u: frames %lu %15s", &nr, more);
+		n = sscanf(line, "cpu %*u: frames %lu of %*u %15s", &nr, more);
 		if (n >= 1) {
 			if (!p->cpus++ || nr < p->min)
 				p->min = nr;

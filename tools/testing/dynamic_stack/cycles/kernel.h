@@ -51,6 +51,8 @@ typedef unsigned int gfp_t;
 #define max(a, b)		({ typeof(a) a_ = (a); typeof(b) b_ = (b); a_ > b_ ? a_ : b_; })
 #define swap(a, b)		do { typeof(a) a_ = (a); (a) = (b); (b) = a_; } while (0)
 #define max_t(type, a, b)	max((type)(a), (type)(b))
+#define min3(a, b, c)		min(min(a, b), c)
+#define clamp(x, lo, hi)	min(max(x, lo), hi)
 
 /* IS_ENABLED(): an option is 1, or its name is no macro. */
 #define OPTION_1			,
@@ -191,6 +193,7 @@ static inline void list_del(struct list_head *item)
 	item->prev->next = item->next;
 }
 
+#define list_first_entry(head, type, member)	container_of((head)->next, type, member)
 #define list_first_entry_or_null(head, type, member)	\
 	((head)->next == (head) ? NULL : container_of((head)->next, type, member))
 

@@ -203,6 +203,8 @@ int kstack_refill_init(void)
 {
 	this_cpu_ptr(&kstack_pool)->kstackd = &kstackd;
 	kstack_pool_set_online(this_cpu_ptr(&kstack_pool), true);
+	/* As on a CPU that is busy. */
+	kstack_pool_set_want(this_cpu_ptr(&kstack_pool), kstack_pool_target());
 	fill_pool();
 	return 0;
 }

@@ -33,9 +33,9 @@ echo 0 >$f/verbose
 echo 1 >$f/interval
 echo 0 >$cpu || exit 1
 balanced
-# The first frame fails; or some of the 24 are there already, and go back. A
+# The first frame fails; or some of the 9 are there already, and go back. A
 # limit, so that a machine that starves comes back.
-for space in 0 4096 40960 90112; do
+for space in 0 4096 16384 32768; do
 	for try in 1 2 3 4 5; do
 		echo 1000 >$f/times
 		echo $space >$f/space

@@ -42,7 +42,7 @@ printf '%7d %4u %-16s %5u %7u %s\n' 500 1 M--- 600 4096 ' two words' 501 3 MPP- 
 "$top" -o -c -D "$DS_TMP/s" | grep -q '^ *2 *4 *700 *12288  two words$' || fail "sum of a command"
 
 # A pool without frames
-sed -i 's/^cpu 1: .*/cpu 1: frames 0 starved/' "$DS_TMP/s/pools"
+sed -i 's/^cpu 1: .*/cpu 1: frames 0 of 36 starved/' "$DS_TMP/s/pools"
 "$top" -o -D "$DS_TMP/s" | grep -q '^Pools:  0 to 28 frames on 2 CPUs, 1 starved;' || fail "starved pool"
 
 # What is wrong or missing
