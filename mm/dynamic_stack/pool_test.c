@@ -436,9 +436,10 @@ static void rest(struct pool_ctx *ctx)
 
 	/* Any other task: as much as there is for the next one, and kstackd is told. */
 	ISO_TRUE(iso, kstack_pool_take(got, DSTACK_MAX_NEED, DSTACK_LEVEL_NONE));
+	have -= DSTACK_MAX_NEED;
 	ISO_EQ(iso, pool->nr, POOL_MIN);
-	ISO_EQ(iso, stock->nr, have - DSTACK_MAX_NEED);
-	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + POOL_MIN + have - DSTACK_MAX_NEED);
+	ISO_EQ(iso, stock->nr, have);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + POOL_MIN + have);
 	ISO_TRUE(iso, !pool->starved);
 	ISO_TRUE(iso, pool->kicked);
 

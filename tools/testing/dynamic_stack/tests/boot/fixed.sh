@@ -8,7 +8,8 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-# guest NAME OPTION...: KernelStack, and with the feature what of it is fixed, in KiB
+# guest NAME OPTION...: KernelStack, and with the feature what of it is fixed (see
+# progress-fixed), in KiB
 guest() {
 	local name=$1
 	shift
@@ -16,12 +17,6 @@ guest() {
 		--log "$BUILD/log/check/boot-fixed-$name.console" "$@" --cmd '
 d=/sys/kernel/debug/dynamic_stack
 threads() { ls -d /proc/[0-9]*/task/[0-9]* | wc -l; }
-fixed() {
-	awk -v missing=$(($(nproc) + 2)) "
-		\$1 == \"nr_kstack_pool\" || \$1 == \"cached_pages\" { n += \$2 }
-		\$6 ~ /^kstackd\/|^kstack_collectd|^kworker\/R-kstac/ { n += \$2; missing-- }
-		END { print 4 * (n + 4 * missing) }" /proc/vmstat $d/summary $d/stacks
-}
 n=$((74 - $(threads)))
 [ $n -le 0 ] || progress-threads $n 100000000 &
 sleep 5
@@ -33,7 +28,7 @@ until [ $now = $last ] || [ $((i += 1)) -gt 10 ]; do
 	now=$(awk "/^KernelStack/ { print \$2 }" /proc/meminfo)
 done
 echo "@@ KernelStack $now"
-[ "$(sed -n "s/^enabled //p" $d/summary)" != 1 ] || echo "@@ fixed $(fixed)"
+[ "$(sed -n "s/^enabled //p" $d/summary)" != 1 ] || echo "@@ fixed $(progress-fixed $((64 * $(nproc))) 30)"
 cat $d/pools'
 }
 # said NAME KEY
