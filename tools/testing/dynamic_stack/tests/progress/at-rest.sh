@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 120
+# limit: 300
 # needs: guest
 # What the feature holds however few threads there are, with the eight CPUs of a phone:
 # when they had much to do it is more, and some seconds later it is 512 KiB at most
@@ -8,7 +8,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-expect_status 0 "$TOOLS/vm" --label progress/at-rest --timeout 110 --smp 8 --mem 512M \
+expect_status 0 "$TOOLS/vm" --label progress/at-rest --timeout 270 --smp 8 --mem 512M \
 	--log "$BUILD/log/check/progress-at-rest.console" --append dynamic_stack=on --cmd '
 progress-threads 200 1500 9000 &
 threads=$!
