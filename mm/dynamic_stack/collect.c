@@ -496,10 +496,17 @@ static void collectd_step_back(void)
 
 static void collectd_hurry(void)
 {
+	struct task_struct *tsk = kstack_collectd.task;
+	bool rt = READ_ONCE(tsk->rt_priority);
+
 	/* Whoever let the last one step back may have done so only now. */
-	if (READ_ONCE(kstack_collectd.hurried) && task_nice(kstack_collectd.task) == MIN_NICE)
+	if (READ_ONCE(kstack_collectd.hurried) && !rt && task_nice(tsk) == MIN_NICE)
 		return;
-	set_user_nice(kstack_collectd.task, MIN_NICE);
+	/* Somebody has made it a real-time task: it would wait for those above it. */
+	if (rt)
+		sched_set_normal(tsk, MIN_NICE);
+	else
+		set_user_nice(tsk, MIN_NICE);
 	/* Pairs with collect_end(): one of the two sees the other's. */
 	smp_store_mb(kstack_collectd.hurried, true);
 	if (!READ_ONCE(kstack_collectd.busy))
@@ -561,8 +568,11 @@ static bool collect_begin(void)
 		smp_store_mb(kstack_collectd.busy, true);
 	preempt_disable();
 	locked = mutex_trylock(&collect_mutex);
-	/* Not by its ->prio, which may be lent. */
-	if (locked && current != kstack_collectd.task && current->rt_priority)
+	/*
+	 * By what it is, not by its priority: that may be lent, or somebody may have
+	 * taken it away. Others are tests.
+	 */
+	if (locked && current != kstack_collectd.task && current->flags & PF_KTHREAD)
 		WRITE_ONCE(collect_kstackd, current);
 	preempt_enable();
 	return locked;
@@ -607,7 +617,10 @@ long kstack_collect_once(enum kstack_collect why)
 	};
 
 	if (!collect_begin()) {
-		kstackd_hurry();
+		/* If nobody waits for pages, only one that has been at it for long. */
+		if (why != KSTACK_COLLECT_AGED ||
+		    time_after(jiffies, READ_ONCE(collect_passed) + HZ))
+			kstackd_hurry();
 		collect_end();
 		return -EBUSY;
 	}

@@ -653,6 +653,23 @@ static void collect_hurry(struct kunit *test)
 	collectd_hurry();
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(kstack_collectd.hurried));
 	KUNIT_EXPECT_EQ(test, task_nice(kstack_collectd.task), 0);
+
+	/* In its pass it goes before all others, */
+	smp_store_mb(kstack_collectd.busy, true);
+	collectd_hurry();
+	KUNIT_EXPECT_EQ(test, task_nice(kstack_collectd.task), MIN_NICE);
+	/* also if who let it step back was late for that, */
+	set_user_nice(kstack_collectd.task, 0);
+	collectd_hurry();
+	KUNIT_EXPECT_EQ(test, task_nice(kstack_collectd.task), MIN_NICE);
+	/* and if it is a real-time task by now. */
+	sched_set_fifo_low(kstack_collectd.task);
+	collectd_hurry();
+	KUNIT_EXPECT_EQ(test, kstack_collectd.task->rt_priority, 0);
+	KUNIT_EXPECT_EQ(test, task_nice(kstack_collectd.task), MIN_NICE);
+	smp_store_mb(kstack_collectd.busy, false);
+	collectd_step_back();
+	KUNIT_EXPECT_EQ(test, task_nice(kstack_collectd.task), 0);
 }
 
 static struct kunit_case collect_cases[] = {
