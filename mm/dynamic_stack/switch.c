@@ -97,6 +97,13 @@ enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 	/* The one thread of an OOM victim that the page allocator trusts as well. */
 	if (test_tsk_thread_flag(tsk, TIF_MEMDIE))
 		return DSTACK_LEVEL_ALL;
+	/*
+	 * A sleeper that reclaim may wait for is not parked: a task that is not whole
+	 * is a new thread of an I/O flusher. Not all that there is, since its flags are
+	 * inherited by whatever it executes.
+	 */
+	if (flags & (PF_MEMALLOC_NOFS | PF_MEMALLOC_NOIO))
+		return DSTACK_LEVEL_LAST;
 	return dstack_dying(tsk) || dstack_user_urgent(tsk) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
 }
 

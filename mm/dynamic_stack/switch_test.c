@@ -53,8 +53,10 @@ static void isolated_pool(struct kunit *test)
 {
 	struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpumask_first(cpu_online_mask));
 
-	while (READ_ONCE(pool->want) < kstack_pool_target())
+	/* Also if it has grown: it is not to age meanwhile. */
+	do {
 		kstack_pool_grow(pool);
+	} while (READ_ONCE(pool->want) < kstack_pool_target());
 	while (READ_ONCE(pool->nr) < kstack_pool_target()) {
 		struct page *page = kstack_page_alloc(pool->node, GFP_KERNEL);
 
@@ -677,6 +679,9 @@ static void switch_may_shrink(struct kunit *test)
 		tsk->flags = PF_KTHREAD | stays[i];
 		KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
 	}
+	/* A new thread of one that memory reclaim waits for. */
+	tsk->flags = PF_MEMALLOC_NOIO;
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_LAST);
 
 	tsk->signal->oom_mm = &init_mm;
 	tsk->flags = 0;
