@@ -73,6 +73,8 @@ static inline struct page *dynamic_stack_page(struct task_struct *tsk, unsigned 
 #ifdef CONFIG_DYNAMIC_STACK_FAULT
 int dynamic_stack_ensure(unsigned long bytes);
 #else
-static inline int dynamic_stack_ensure(unsigned long bytes) { return 0; }
+/* A macro, since what it needs is included where it is used. */
+#define dynamic_stack_ensure(bytes)						\
+	((bytes) > current_stack_pointer - (unsigned long)task_stack_page(current) ? -E2BIG : 0)
 #endif
 #endif /* _LINUX_DYNAMIC_STACK_H */
