@@ -260,7 +260,7 @@ unsigned int kstack_pool_target(void)
  * taken; when that is picked again, a pool that was filled meanwhile must be
  * able to serve it without another kick, or the task would never get to run.
  *
- * Context: the pool's lock is held, or nobody else knows the pool yet.
+ * Context: the pool's lock is held.
  */
 void kstack_pool_set_want(struct kstack_pool *pool, unsigned int want)
 {
@@ -271,7 +271,7 @@ void kstack_pool_set_want(struct kstack_pool *pool, unsigned int want)
 	low = min(low, target);
 	want = clamp(want, POOL_MIN, target);
 	if (want > POOL_MIN)
-		mark = max(POOL_ENOUGH, want - min(want, target - low));
+		mark = min(want, max(POOL_ENOUGH, want - min(want, target - low)));
 	WRITE_ONCE(pool->want, want);
 	WRITE_ONCE(pool->mark, min3(mark, low, target - DSTACK_MAX_NEED));
 }
@@ -719,7 +719,13 @@ struct kstack_pool *kstack_pool_short(enum kstack_mark mark)
 			nr = kstack_pool_enough(pool);
 		else if (mark == KSTACK_MARK_WANT)
 			nr = READ_ONCE(pool->want);
-
+		if (mark != KSTACK_MARK_HIGH) {
+			/* Until it has grown. */
+			if (READ_ONCE(pool->starved))
+				nr = max(nr, POOL_ENOUGH);
+			/* Lowered just now: it takes no more. */
+			nr = min(nr, READ_ONCE(kstack_pool_high));
+		}
 		if (!READ_ONCE(pool->online) || have >= nr)
 			continue;
 		need = READ_ONCE(pool->starved) ? (1 + READ_ONCE(pool->level)) * POOL_CAPACITY : 0;
@@ -863,11 +869,12 @@ void kstack_overflow_age(void)
 
 	for_each_node_state(node, N_MEMORY) {
 		struct kstack_list *list = &kstack_overflow[node];
-		unsigned long flags, nr;
+		unsigned long flags, keep, nr;
 		struct page *page;
 
 		raw_spin_lock_irqsave(&list->lock, flags);
-		nr = list->low > list->keep ? list->low - list->keep : 0;
+		keep = READ_ONCE(list->keep);
+		nr = list->low > keep ? list->low - keep : 0;
 		list->low = list->nr - nr;
 		raw_spin_unlock_irqrestore(&list->lock, flags);
 
@@ -879,7 +886,8 @@ void kstack_overflow_age(void)
 /**
  * kstack_pools_at_rest - is there nothing to be had from the pools?
  *
- * Return: true if none has, or wants, more than a pool at rest.
+ * Return: true if none has, or wants, more than a pool at rest, nor did something
+ * that kstack_pools_age() has to forget.
  */
 bool kstack_pools_at_rest(void)
 {
@@ -888,7 +896,8 @@ bool kstack_pools_at_rest(void)
 	for_each_online_cpu(cpu) {
 		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
 
-		if (max(READ_ONCE(pool->want), READ_ONCE(pool->nr)) > POOL_MIN)
+		if (READ_ONCE(pool->kicks) ||
+		    max(READ_ONCE(pool->want), READ_ONCE(pool->nr)) > POOL_MIN)
 			return false;
 	}
 	return true;
@@ -908,7 +917,8 @@ static void kstack_pool_age(struct kstack_pool *pool)
 	WRITE_ONCE(pool->kicks, false);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 
-	while (want && (page = kstack_pool_del(pool, want)))
+	/* It may grow again meanwhile. */
+	while (want && READ_ONCE(pool->want) == want && (page = kstack_pool_del(pool, want)))
 		kstack_overflow_add(page);
 }
 

@@ -100,7 +100,10 @@ static struct page *kstack_find_page(struct kstack_pool *pool)
 	}
 
 	for_each_node_state(node, N_MEMORY) {
-		page = kstack_list_del(&kstack_overflow[node]);
+		/* The stocks are for those that have too little for any task. */
+		page = READ_ONCE(pool->nr) < POOL_ENOUGH ?
+		       kstack_list_del(&kstack_overflow[node]) :
+		       kstack_surplus_del(&kstack_overflow[node]);
 		if (page)
 			return page;
 	}
@@ -146,15 +149,11 @@ static struct page *kstack_last_resort(int node, enum dynamic_stack_level level)
 /* A page for a CPU that can't run what it should: nothing is too dear. */
 static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 {
-	unsigned int nr = READ_ONCE(pool->nr);
 	enum dynamic_stack_level level;
 	struct page *page;
+	unsigned int nr;
 	long taken;
 	int cpu;
-
-	/* Whom the next page is for. */
-	level = nr < kstack_pool_floor(DSTACK_LEVEL_LAST) ? DSTACK_LEVEL_ALL :
-		nr < kstack_pool_floor(DSTACK_LEVEL_NONE) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
 
 	for_each_online_cpu(cpu) {
 		struct kstack_pool *other = per_cpu_ptr(&kstack_pool, cpu);
@@ -174,6 +173,13 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 		if (page)
 			return page;
 	}
+	/* The pass may have given this pool what it lacks. */
+	nr = READ_ONCE(pool->nr);
+	if (nr >= POOL_ENOUGH)
+		return NULL;
+	/* Whom the next page is for. */
+	level = nr < kstack_pool_floor(DSTACK_LEVEL_LAST) ? DSTACK_LEVEL_ALL :
+		nr < kstack_pool_floor(DSTACK_LEVEL_NONE) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
 	/*
 	 * Another thread is at it, for all, or was until a moment ago. As long as
 	 * there are pages for those that reclaim waits for, come back instead of
@@ -227,19 +233,23 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 	return filled;
 }
 
-/* What pools at rest have taken of a node's stock. Return: false without memory. */
+/*
+ * What pools at rest have taken of a node's stock. A page of another node serves
+ * them as well, and the stock must be filled: it is added whatever its node.
+ * Return: false without memory.
+ */
 static bool kstack_stock_fill(int node, gfp_t gfp)
 {
 	struct kstack_list *stock = &kstack_overflow[node];
-	unsigned long keep = READ_ONCE(stock->keep), nr = READ_ONCE(stock->nr);
+	unsigned long tries = READ_ONCE(stock->keep);
 
-	/* A page may be of another node: try once for each. */
-	for (; nr < keep; nr++) {
+	/* All kstackds of the node may be at it; but nobody for ever, while others take. */
+	while (READ_ONCE(stock->nr) < READ_ONCE(stock->keep) && tries--) {
 		struct page *page = kstack_should_fail() ? NULL : kstack_page_alloc(node, gfp);
 
 		if (!page)
 			return false;
-		kstack_overflow_add(page);
+		kstack_list_add(stock, page);
 	}
 	return true;
 }
@@ -247,11 +257,12 @@ static bool kstack_stock_fill(int node, gfp_t gfp)
 static int kstackd(void *arg)
 {
 	struct kstack_pool *pool = arg;
+	bool filled = true;
 
 	sched_set_fifo(current);
 
 	for (;;) {
-		bool filled, again, resched;
+		bool again, resched;
 
 		set_current_state(TASK_IDLE);
 		if (kthread_should_stop() || kthread_should_park()) {
@@ -267,7 +278,9 @@ static int kstackd(void *arg)
 		}
 		__set_current_state(TASK_RUNNING);
 
-		kstack_pool_grow(pool);
+		/* To try again is no demand. */
+		if (filled || READ_ONCE(pool->starved))
+			kstack_pool_grow(pool);
 		filled = kstack_pool_fill(pool);
 		if (filled && !kstack_stock_fill(pool->node, GFP_NOWAIT))
 			kstack_wake_collector();
@@ -382,7 +395,7 @@ static bool kstack_refill_sleeping(void)
 	static unsigned long failing;
 	struct kstack_pool *pool;
 	struct page *page;
-	int cpu;
+	int nid;
 
 	/* Those in need first, then the reserve, then some more for each. */
 	while ((pool = kstack_pool_short(KSTACK_MARK_LOW)) || kstack_reserve_low() ||
@@ -405,9 +418,12 @@ static bool kstack_refill_sleeping(void)
 			kstack_overflow_add(page);
 	}
 	failing = 0;
-	/* Nobody waits for these. */
-	for_each_online_cpu(cpu)
-		kstack_stock_fill(per_cpu(kstack_pool, cpu).node, GFP_KERNEL | __GFP_NORETRY);
+	/* Nobody waits for these, and this may take long. */
+	for_each_node_state(nid, N_MEMORY) {
+		if (kstack_any_starved())
+			break;
+		kstack_stock_fill(nid, GFP_KERNEL | __GFP_NORETRY);
+	}
 	return true;
 }
 
@@ -465,7 +481,9 @@ static int kstack_cpu_prepare(unsigned int cpu)
 	if (pool->kstackd)
 		return 0;
 	/* Not at rest: what it begins with is kicked for. */
+	raw_spin_lock_irq(&pool->lock);
 	kstack_pool_set_want(pool, 2 * POOL_MIN);
+	raw_spin_unlock_irq(&pool->lock);
 	while (READ_ONCE(pool->nr) < POOL_ENOUGH) {
 		struct page *page = NULL;
 
@@ -536,9 +554,8 @@ static int kstack_cpu_online(unsigned int cpu)
 
 	if (err)
 		return err;
-	raw_spin_lock_irq(&pool->lock);
-	WRITE_ONCE(pool->kicked, pool->nr < pool->mark);
-	raw_spin_unlock_irq(&pool->lock);
+	/* Also for the node's stock, which may have shrunk over suspend. */
+	WRITE_ONCE(pool->kicked, true);
 	kthread_unpark(pool->kstackd);
 	return 0;
 }
