@@ -40,13 +40,13 @@ Each test config/NAME builds and boots a kernel of its own, which takes longer
 than all else: they are skipped unless DS_CONFIG=NAME chooses one, DS_CONFIG=day
 the one whose turn it is today, and DS_CONFIG=all or the pattern 'config/*' all.
 
-The tests fault/ist/* share a kernel of their own; DS_FAULT=n leaves them out.
-So do fault/fred/*, which need a Bochs with FRED, $BOCHS or in PATH, and are
+The tests fault/ist/* share a kernel of their own, and planted/* another one. In a
+run of all tests, these two take turns, a day each: DS_TURN=fault, planted or all
+says which. So do fault/fred/*, which need a Bochs with FRED, $BOCHS or in PATH, and are
 skipped without.  --fred runs these alone, for build/results/fred.json.
 
-A few tests take their variants in turn, one a day, and say which; of the planted/*
-that boot a guest of progress/* twice, half have their turn. Those that are named on
-the command line take all.
+A few tests take their variants in turn as well, one each time, and say which. Those
+that are named on the command line take all.
 
 ARCH=arm64: those that are for it, with build/arm64/kernel-guest; results in
 build/results/arm64/check.json.  DS_CPU=cortex-a57: guests have this processor.
@@ -138,6 +138,8 @@ KERNELS = {
     "planted-fred": ("--planted", "fred"),
 }
 BUILD_LIMIT = 3600
+# Both with the kernels that they need would make a run of all tests a third longer
+TURNS = "planted", "fault"
 # What may run at the same time: a build takes all processors, `beside` disturbs
 # nothing, of `pair` there are several, `alone` is alone
 BUILDS, BESIDE, PAIR, ALONE = "build", "beside", "pair", "alone"
@@ -252,13 +254,16 @@ def table():
     return [t for t in tests if ARCH.name in t.arch]
 
 
+def today():
+    return datetime.datetime.now(datetime.timezone.utc).date().toordinal()
+
+
 def choose_config(tests):
     """The row of the configuration matrix that DS_CONFIG asks for; the others are skipped, and say how to run them"""
     rows = {t.name.split("/")[1]: t for t in tests if t.name.startswith("config/")}
-    day = datetime.datetime.now(datetime.timezone.utc).date().toordinal()
     wanted = os.environ.get("DS_CONFIG")
     if wanted == "day":
-        wanted = sorted(rows)[day % len(rows)]
+        wanted = sorted(rows)[today() % len(rows)]
     if wanted == "all":
         return
     if wanted and wanted not in rows:
@@ -581,9 +586,14 @@ def leave_out(tests):
     """What a run of all tests skips, and why"""
     if ARCH.name == "x86_64":
         choose_config(tests)
+    turn = os.environ.get("DS_TURN") or TURNS[today() % len(TURNS)]
+    if turn not in (*TURNS, "all"):
+        raise Error(f"DS_TURN={turn}: no such part: give {', '.join(TURNS)} or all")
     for t in tests:
-        if t.name.startswith("fault/") and os.environ.get("DS_FAULT") == "n":
-            t.status, t.reason = "skip", "DS_FAULT=n"
+        part = t.name.split("/")[0]
+        if part in TURNS and turn not in (part, "all"):
+            t.status = "skip"
+            t.reason = f"today is the turn of {turn}/*: DS_TURN=all make check, or make check TESTS={t.name}"
         if t.name == "series/bisect" and os.environ.get("DS_BISECT") != "y":
             t.status = "skip"
             t.reason = "compiles each commit twice: make lint does that, too; DS_BISECT=y make check, or make check TESTS=series/bisect"
@@ -615,7 +625,8 @@ def main():
         shutil.rmtree(LOGS, ignore_errors=True)
     os.makedirs(LOGS, exist_ok=True)
     start = time.monotonic()
-    day = None if patterns else datetime.datetime.now(datetime.timezone.utc).date().toordinal()
+    # How often its part had its turn
+    day = None if patterns else today() // len(TURNS)
     runner = Runner(tests, o["jobs"], day)
     results = runner.run()
     for t in tests:

@@ -36,13 +36,13 @@ expect_status() {
 to_build() { [ "${DS_BUILT:-}" != y ] || [ "${1:-}" = build ]; }
 built() { [ "${1:-}" != build ] || exit 0; }
 
-# turn VARIANT...: those that run now are left in $turns. `check` takes one a day
+# turn VARIANT...: those that run now are left in $turns. `check` takes one each time
 # (DS_DAY), in a run of all tests; else all. What it was is in $turn, for a note.
 turn() {
 	turns=("$@") turn=
 	[ -n "${DS_DAY:-}" ] || return 0
 	turns=("${@:DS_DAY % $# + 1:1}")
-	turn="; today only '${turns[0]}' of $#"
+	turn="; this time only '${turns[0]}' of $#"
 }
 
 # A repository with a base of three files, a patch and a new file, in $REPO

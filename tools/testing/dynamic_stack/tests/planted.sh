@@ -24,15 +24,8 @@ died() { sed -nE '/possible circular locking/d; /WARNING:|BUG:|Oops|corruption|p
 said() { tr -d '\r' <"$1" | sed -n 's/^@@ //p'; }
 
 # A script that boots a guest: it finds another vm in TOOLS, which boots this kernel.
-# Twice, and some take a minute: in a run of all tests, half of them each day.
 progress() {
-	local script=$TOOLS/tests/$test.sh control=${console%.console}-control.console status sum
-	sum=$(cksum <<<"$name" | cut -d" " -f1)
-	turn 0 1
-	if [[ ${turns[*]} != *$((sum % 2))* ]]; then
-		echo "its turn is tomorrow; make check TESTS=planted/$name, or TESTS='planted/*', does it now"
-		exit 4
-	fi
+	local script=$TOOLS/tests/$test.sh control=${console%.console}-control.console status
 	mkdir "$DS_TMP/tools"
 	cat >"$DS_TMP/tools/vm" <<-EOF
 	#!/bin/bash
