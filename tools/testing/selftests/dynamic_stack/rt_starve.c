@@ -473,8 +473,7 @@ static void run_part(const struct part *part)
 			failed++;
 	}
 	/* What overflowed when all these tasks blocked would last for long. */
-	if (part->eat)
-		write_file("/proc/sys/vm/drop_caches", "2");
+	write_file("/proc/sys/vm/drop_caches", "2");
 	fail_refills(part->times);
 	write_file(RECLAIM, part->reclaim);
 	close(go[1]);

@@ -15,6 +15,7 @@ boot() {
 	expect_status 0 "$TOOLS/vm" --label "arm64/proof $1 $2" --cpu "$1" --smp 1 --mem 256M \
 		--log "$console" --timeout 60 --append "dynamic_stack=on dynamic_stack.proof_lie=$2" \
 		</dev/null --cmd '
+dmesg -n 5
 echo "@@ $(sed -n /^enabled/p /sys/kernel/debug/dynamic_stack/summary), $(dmesg | grep "dynamic_stack: " |
 	sed "s/.*dynamic_stack: //" | tr "\n" "|")"'
 	said=$(sed -n 's/^@@ enabled/enabled/p' "$console" | tr -d '\r')

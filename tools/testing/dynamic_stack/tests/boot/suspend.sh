@@ -8,37 +8,50 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-# QEMU raises the clock's alarm only in S3. So wake it by the serial line: send
-# a break every few seconds, until the guest is gone.
+console=$BUILD/log/check/boot-suspend.console
+
+# QEMU raises the clock's alarm only in S3. So wake it by the serial line: send a
+# break some seconds after it went to sleep. On its way there, that would be an error.
 wake() {
-	python3 - "$DS_TMP/qmp" <<-'EOF'
+	exec python3 - "$DS_TMP/qmp" "$console" <<-'EOF'
 	import json, socket, sys, time
+	def asleep():
+	    with open(sys.argv[2], encoding="utf-8", errors="replace") as f:
+	        text = f.read()
+	    return "entry (s2idle)" in text and text.count("PM: suspend entry") > text.count("PM: suspend exit")
+	def call(what, **arguments):
+	    s.sendall(json.dumps({"execute": what, "arguments": arguments}).encode() + b"\n")
+	    s.recv(65536)
 	try:
 	    s = socket.socket(socket.AF_UNIX)
 	    while s.connect_ex(sys.argv[1]):
 	        time.sleep(1)
-	    for call in ({"execute": "qmp_capabilities"},
-	                 *[{"execute": "chardev-send-break", "arguments": {"id": "con"}}] * 60):
-	        s.sendall(json.dumps(call).encode() + b"\n")
-	        s.recv(65536)
+	    call("qmp_capabilities")
+	    while True:
+	        while not asleep():
+	            time.sleep(0.5)
 	        time.sleep(3)
+	        call("chardev-send-break", id="con")
+	        for _ in range(20):
+	            if asleep():
+	                time.sleep(0.5)
 	except OSError:
 	    pass
 	EOF
 }
+rm -f "$console"
 wake &
 waker=$!
 trap 'kill $waker 2>/dev/null || true' EXIT
 
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
-	--label boot/suspend --log "$BUILD/log/check/boot-suspend.console" \
+	--label boot/suspend --log "$console" \
 	--timeout 150 --smp 2 --mem 512M --append "dynamic_stack=on no_console_suspend" \
 	--qemu-arg=-qmp --qemu-arg="unix:$DS_TMP/qmp,server=on,wait=off" \
 	--file "$TOOLS/tests/sleepers.sh:/sleepers.sh" --cmd '
 . /sleepers.sh
 grep -q "^enabled 1" $debugfs/dynamic_stack/summary || exit 1
 echo 1 >/sys/module/suspend/parameters/pm_test_delay || exit 1
-echo enabled >/sys/class/tty/ttyS0/power/wakeup || exit 1
 sleepers_start 16
 
 # suspend LEVEL STATE
@@ -54,6 +67,7 @@ for level in freezer devices platform processors core processors; do
 	suspend $level mem
 done
 # For good, until someone wakes it
+echo enabled >/sys/class/tty/ttyS0/power/wakeup || exit 1
 for round in 1 2; do
 	suspend none freeze
 done

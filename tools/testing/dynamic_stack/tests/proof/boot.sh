@@ -15,6 +15,8 @@ boot() {
 		--label "proof/boot $1" --log "$console" --timeout 60 --smp 2 --mem 512M \
 		--append "dynamic_stack=on $2" </dev/null --cmd '
 [ "$(nproc)" = 2 ] || { echo "a processor is missing"; exit 1; }
+# Nothing else in the middle of the line, unless it is a warning
+dmesg -n 5
 echo "@@ $(sed -n /^enabled/p /sys/kernel/debug/dynamic_stack/summary), $(dmesg | grep "dynamic_stack: " |
 	sed "s/.*dynamic_stack: //" | tr "\n" "|")"'
 	said=$(sed -n 's/^@@ enabled/enabled/p' "$console" | tr -d '\r')
