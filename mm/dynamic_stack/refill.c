@@ -449,6 +449,9 @@ static int kstack_collectd_fn(void *unused)
 		if (kstack_collect_pressed() == -EBUSY)
 			schedule_timeout_idle(1);
 		kstack_free_poisoned();
+		/* At once, what no fork needs but a CPU that starves. */
+		if (requested && kstack_any_starved())
+			dstack_cache_age(0);
 		/*
 		 * Waits for memory if it must. A CPU that starves meanwhile
 		 * runs the collector from its own kstackd.
