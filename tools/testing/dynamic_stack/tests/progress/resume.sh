@@ -25,8 +25,14 @@ echo 100 >$f/probability
 # These keep what they took
 echo 0 >/proc/sys/vm/dynamic_stack_collect_period_ms
 taskset 2 progress-threads 8 100000000 &
-sleep 1
 for round in 1 2; do
+	# Meanwhile it may have come to want less
+	for i in 1 2 3 4 5 6; do
+		usleep 200000
+		set -- $(cpu1)
+		[ $1 -ge $2 ] || break
+		taskset 2 progress-threads 2 100000000 &
+	done
 	set -- $(cpu1)
 	echo "@@ the pool of CPU 1 has $1 of $2 frames"
 	[ $1 -lt $2 ] || { echo "@@ it is filled"; exit 1; }
