@@ -655,7 +655,7 @@ static void collect_hurry(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, task_nice(kstack_collectd.task), 0);
 
 	/* In its pass it goes before all others, */
-	smp_store_mb(kstack_collectd.busy, true);
+	WRITE_ONCE(kstack_collectd.busy, true);
 	collectd_hurry();
 	KUNIT_EXPECT_EQ(test, task_nice(kstack_collectd.task), MIN_NICE);
 	/* also if who let it step back was late for that, */
@@ -667,7 +667,7 @@ static void collect_hurry(struct kunit *test)
 	collectd_hurry();
 	KUNIT_EXPECT_EQ(test, kstack_collectd.task->rt_priority, 0);
 	KUNIT_EXPECT_EQ(test, task_nice(kstack_collectd.task), MIN_NICE);
-	smp_store_mb(kstack_collectd.busy, false);
+	WRITE_ONCE(kstack_collectd.busy, false);
 	collectd_step_back();
 	KUNIT_EXPECT_EQ(test, task_nice(kstack_collectd.task), 0);
 }

@@ -76,7 +76,8 @@ static bool dstack_dying(struct task_struct *tsk)
 enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 {
 	/* Only the task writes them, preempted half-way at most: old or new. */
-	unsigned int flags = data_race(tsk->flags), all = PF_KTHREAD | PF_MEMALLOC;
+	unsigned int flags = data_race(tsk->flags);
+	unsigned int all = PF_KTHREAD | PF_MEMALLOC;
 
 	/*
 	 * What is short is the CPU's reserve for faults. The task has what it needs,
