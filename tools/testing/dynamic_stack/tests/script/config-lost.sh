@@ -16,3 +16,7 @@ grep -q 'wanted CONFIG_NO_SUCH_OPTION=y, got nothing' "$DS_TMP/err" || fail "the
 ! grep -q 'CONFIG_SMP' "$DS_TMP/err" || fail "CONFIG_SMP survived but is named"
 expect_error 'no such config fragment' "$TOOLS/build-kernel" --name config-test --config-only --config nonsense
 rm -rf "$BUILD/kernel-config-test"
+
+# What guest.config gains may need what small.config, the base of most rows, turns off
+"$TOOLS/build-kernel" --name config-test --config-only --config matrix/small
+rm -rf "$BUILD/kernel-config-test"
