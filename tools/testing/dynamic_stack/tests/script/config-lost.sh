@@ -17,6 +17,11 @@ grep -q 'wanted CONFIG_NO_SUCH_OPTION=y, got nothing' "$DS_TMP/err" || fail "the
 expect_error 'no such config fragment' "$TOOLS/build-kernel" --name config-test --config-only --config nonsense
 rm -rf "$BUILD/kernel-config-test"
 
-# What guest.config gains may need what small.config, the base of most rows, turns off
-"$TOOLS/build-kernel" --name config-test --config-only --config matrix/small
-rm -rf "$BUILD/kernel-config-test"
+# What guest.config gains may need what a row of the matrix, or small.config below it,
+# turns off. Those that need no other compiler, in turn
+turn rt minimal up
+for row in "${turns[@]}"; do
+	"$TOOLS/build-kernel" --name config-test --config-only --config matrix/small --config "matrix/$row"
+	rm -rf "$BUILD/kernel-config-test"
+done
+echo "note: ${turns[*]}$turn"
