@@ -100,10 +100,10 @@ enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 		return DSTACK_LEVEL_ALL;
 	/*
 	 * A sleeper that reclaim may wait for is not parked: a task that is not whole
-	 * is a new thread of an I/O flusher. Not all that there is, since its flags are
-	 * inherited by whatever it executes.
+	 * is a new thread of an I/O flusher. Not one of a process that it has started: that
+	 * inherits the flags, keeps what it gets, and so does whatever it executes.
 	 */
-	if (flags & (PF_MEMALLOC_NOFS | PF_MEMALLOC_NOIO))
+	if (flags & (PF_MEMALLOC_NOFS | PF_MEMALLOC_NOIO) && !thread_group_leader(tsk))
 		return DSTACK_LEVEL_LAST;
 	return dstack_dying(tsk) || dstack_user_urgent(tsk) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
 }

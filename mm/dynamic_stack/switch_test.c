@@ -681,7 +681,11 @@ static void switch_may_shrink(struct kunit *test)
 	}
 	/* A new thread of one that memory reclaim waits for. */
 	tsk->flags = PF_MEMALLOC_NOIO;
+	tsk->exit_signal = -1;
 	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_LAST);
+	/* Or a process that it has started. */
+	tsk->exit_signal = SIGCHLD;
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_NONE);
 
 	tsk->signal->oom_mm = &init_mm;
 	tsk->flags = 0;

@@ -346,7 +346,7 @@ struct thread_struct {
 struct task_struct {
 	unsigned long		thread_flags;
 	unsigned int		__state, saved_state, flags;
-	int			on_cpu, on_rq, sched_delayed, prio;
+	int			on_cpu, on_rq, sched_delayed, prio, exit_signal;
 	struct mm_struct	*mm;
 	struct signal_struct	*signal;
 	struct task_struct	*ring;
@@ -359,6 +359,7 @@ struct task_struct {
 
 #define task_curr(tsk)			((tsk)->on_cpu)
 #define task_is_runnable(tsk)		((tsk)->on_rq && !(tsk)->sched_delayed)
+#define thread_group_leader(tsk)	((tsk)->exit_signal >= 0)
 #define rt_or_dl_task(tsk)		((tsk)->prio < 100)
 #define test_tsk_thread_flag(tsk, flag)	(!!(READ_ONCE((tsk)->thread_flags) & BIT(flag)))
 /* Only for SIGKILL, which nobody sends here. */
@@ -367,8 +368,10 @@ struct task_struct {
 int wake_up_process(struct task_struct *tsk);
 
 /* Time and interrupts */
+#define HZ			250
 #define jiffies			world_jiffies
 #define time_after_eq(a, b)	((long)((a) - (b)) >= 0)
+#define time_before(a, b)	(!time_after_eq(a, b))
 extern volatile unsigned long world_jiffies;
 
 struct irq_work {
