@@ -486,6 +486,8 @@ static void collect_recycle(struct collect_pass *pass)
  * task has the fair server. If it is a kstackd, it gets the highest priority.
  */
 static struct task_struct *collect_kstackd;
+/* When whoever has collect_mutex took it. */
+static unsigned long collect_began = INITIAL_JIFFIES;
 
 /* It is over. Whoever is hurried too late is not hurried any more. */
 static void collectd_step_back(void)
@@ -568,6 +570,8 @@ static bool collect_begin(void)
 		smp_store_mb(kstack_collectd.busy, true);
 	preempt_disable();
 	locked = mutex_trylock(&collect_mutex);
+	if (locked)
+		WRITE_ONCE(collect_began, jiffies);
 	/*
 	 * By what it is, not by its priority: that may be lent, or somebody may have
 	 * taken it away. Others are tests.
@@ -619,7 +623,7 @@ long kstack_collect_once(enum kstack_collect why)
 	if (!collect_begin()) {
 		/* If nobody waits for pages, only one that has been at it for long. */
 		if (why != KSTACK_COLLECT_AGED ||
-		    time_after(jiffies, READ_ONCE(collect_passed) + HZ))
+		    time_after(jiffies, READ_ONCE(collect_began) + HZ))
 			kstackd_hurry();
 		collect_end();
 		return -EBUSY;
