@@ -501,6 +501,8 @@ bool kstack_pool_unstarve(struct kstack_pool *pool)
 	    kstack_empty())
 		return false;
 	WRITE_ONCE(pool->starved, false);
+	if (pool->level != DSTACK_LEVEL_NONE)
+		WRITE_ONCE(pool->served, jiffies);
 	return true;
 }
 
@@ -633,6 +635,37 @@ struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
 	while ((page = __kstack_pool_del(pool, keep)) && unlikely(PageHWPoison(page)))
 		kstack_page_free(page);
 	return page;
+}
+
+/* So long a task gets to take what its CPU was just given for it: two ticks at least. */
+#define POOL_SERVED		(2 + HZ / 100)
+
+/**
+ * kstack_pool_keep - what a pool does not have to give to a CPU that starves
+ * @pool: another CPU's pool
+ * @starved: the pool that has too little
+ *
+ * A task that is killed needs three pages beyond three, and brings back more when it is gone.
+ * All pools together may have many times that, and none has enough. So a pool at
+ * rest gives half of what it has, or all of it to what memory reclaim may wait for; but
+ * not if its CPU starves as well, for a task of a higher level, or of the same and it
+ * comes first: two that take from each other would go on for ever.
+ *
+ * Context: thread context.
+ * Return: the number of pages that have to stay.
+ */
+unsigned int kstack_pool_keep(struct kstack_pool *pool, struct kstack_pool *starved)
+{
+	enum dynamic_stack_level level = READ_ONCE(starved->level);
+
+	if (!READ_ONCE(starved->starved) || level == DSTACK_LEVEL_NONE ||
+	    time_before(jiffies, READ_ONCE(pool->served) + POOL_SERVED))
+		return POOL_ENOUGH;
+	if (READ_ONCE(pool->starved) &&
+	    (READ_ONCE(pool->level) > level ||
+	     (READ_ONCE(pool->level) == level && pool->cpu < starved->cpu)))
+		return POOL_ENOUGH;
+	return kstack_pool_floor(level);
 }
 
 /*

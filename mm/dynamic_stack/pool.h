@@ -29,6 +29,7 @@
  * @level: the highest level of a task that was refused pages since then
  * @kicked: @kick is on its way or kstackd is at work
  * @retry: jiffies before which kstackd need not be kicked again
+ * @served: jiffies of when it last had enough for a task that may not wait, and had to
  * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
  * @online: @pages may be filled
  * @kicks: kstackd was kicked since kstack_pools_age()
@@ -58,6 +59,7 @@ struct kstack_pool {
 	unsigned int		mark;
 	unsigned int		busy;
 	unsigned long		retry;
+	unsigned long		served;
 	struct page		*pages[POOL_CAPACITY];
 
 	int			cpu;
@@ -103,6 +105,7 @@ bool kstack_pool_unstarve(struct kstack_pool *pool);
 unsigned int kstack_pool_add_some(struct kstack_pool *pool, struct page **pages, unsigned int nr);
 bool kstack_pool_add(struct kstack_pool *pool, struct page *page);
 struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep);
+unsigned int kstack_pool_keep(struct kstack_pool *pool, struct kstack_pool *starved);
 struct kstack_pool *kstack_pool_short(enum kstack_mark mark);
 void kstack_pool_set_online(struct kstack_pool *pool, bool online);
 void kstack_pool_drain(struct kstack_pool *pool);

@@ -49,6 +49,7 @@ static int pool_run(void *data)
 	ctx->saved.backoff = pool->backoff;
 	ctx->saved.online = pool->online;
 	ctx->saved.retry = pool->retry;
+	ctx->saved.served = pool->served;
 	ctx->saved.node = pool->node;
 	ctx->saved.kicks = pool->kicks;
 	ctx->saved.want = pool->want;
@@ -78,6 +79,7 @@ static int pool_run(void *data)
 	pool->backoff = ctx->saved.backoff;
 	pool->online = ctx->saved.online;
 	pool->retry = ctx->saved.retry;
+	pool->served = ctx->saved.served;
 	pool->node = ctx->saved.node;
 	pool->kicks = ctx->saved.kicks;
 	pool->want = ctx->saved.want;
@@ -577,6 +579,47 @@ static void pool_page(struct kunit *test)
 	dstack_isolated(test, page_alloc, &iso);
 }
 
+/* What another CPU's pool gives at last, and to whom: pools that nobody uses. */
+static void pool_keep(struct kunit *test)
+{
+	struct kstack_pool *pools = kunit_kcalloc(test, 2, sizeof(*pools), GFP_KERNEL);
+	const unsigned int half = POOL_MIN / 2;
+	struct kstack_pool *first = pools, *second = pools + 1;
+
+	KUNIT_ASSERT_NOT_NULL(test, pools);
+	second->cpu = 1;
+	first->served = second->served = jiffies - HZ;
+
+	/* Nobody has to wait, or only one who may wait for memory. */
+	first->level = DSTACK_LEVEL_LAST;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), POOL_ENOUGH);
+	first->starved = true;
+	first->level = DSTACK_LEVEL_ALL;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), 0);
+	first->level = DSTACK_LEVEL_NONE;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), POOL_ENOUGH);
+
+	first->level = DSTACK_LEVEL_LAST;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), half);
+	second->starved = true;
+	second->level = DSTACK_LEVEL_NONE;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), half);
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(first, second), POOL_ENOUGH);
+
+	/* One of two takes from the other. */
+	second->level = DSTACK_LEVEL_LAST;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), half);
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(first, second), POOL_ENOUGH);
+	second->level = DSTACK_LEVEL_ALL;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), POOL_ENOUGH);
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(first, second), 0);
+
+	/* It has just been given what it needs. */
+	second->starved = false;
+	second->served = jiffies;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), POOL_ENOUGH);
+}
+
 static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_take),
 	KUNIT_CASE(pool_kick),
@@ -591,6 +634,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_grow),
 	KUNIT_CASE(pool_reserve),
 	KUNIT_CASE(pool_page),
+	KUNIT_CASE(pool_keep),
 	{}
 };
 

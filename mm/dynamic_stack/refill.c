@@ -146,13 +146,10 @@ static struct page *kstack_last_resort(int node, enum dynamic_stack_level level)
 	return kstack_page_alloc(node, GFP_NOWAIT | __GFP_MEMALLOC);
 }
 
-/* A page for a CPU that can't run what it should: nothing is too dear. */
-static struct page *kstack_find_page_hard(struct kstack_pool *pool)
+/* What other CPUs have and any task could do without; at last, what some could. */
+static struct page *kstack_from_others(struct kstack_pool *pool, bool last)
 {
-	enum dynamic_stack_level level;
 	struct page *page;
-	unsigned int nr;
-	long taken;
 	int cpu;
 
 	for_each_online_cpu(cpu) {
@@ -160,10 +157,24 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 
 		if (other == pool)
 			continue;
-		page = kstack_pool_del(other, POOL_ENOUGH);
+		page = kstack_pool_del(other, last ? kstack_pool_keep(other, pool) : POOL_ENOUGH);
 		if (page)
 			return page;
 	}
+	return NULL;
+}
+
+/* A page for a CPU that can't run what it should: nothing is too dear. */
+static struct page *kstack_find_page_hard(struct kstack_pool *pool)
+{
+	enum dynamic_stack_level level;
+	struct page *page;
+	unsigned int nr;
+	long taken;
+
+	page = kstack_from_others(pool, false);
+	if (page)
+		return page;
 
 	/* Sends IPIs, but allocates nothing and waits for no task. */
 	taken = kstack_collect(KSTACK_COLLECT_STARVED);
@@ -194,7 +205,7 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 		return NULL;
 	}
 
-	return kstack_last_resort(pool->node, level);
+	return kstack_last_resort(pool->node, level) ?: kstack_from_others(pool, true);
 }
 
 /*

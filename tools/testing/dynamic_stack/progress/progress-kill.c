@@ -11,6 +11,9 @@
  * nobody kills.
  *
  * progress-kill frozen: the same with 500 in a frozen cgroup, through cgroup.kill.
+ *
+ * progress-kill one-cpu: the same on one CPU, the pages of whose pool, and of the
+ * reserve, are held by real-time tasks. Another CPU's pool has some.
  */
 #include <sys/sysinfo.h>
 
@@ -141,9 +144,21 @@ static void only_pools_left(void)
  * killed. The rest waits for some, and so does whoever wakes up after them.
  */
 #define EATERS_MAX	1000
+/* Each has three pages: what the pool may give, and what the reserve may give after that. */
+#define HOLDERS		2
 
 static pid_t eater[EATERS_MAX];
 static int nr_eaters, eat_now[2];
+
+static void print_pools(void)
+{
+	char text[512];
+
+	if (read_file(DEBUGFS "pools", text, sizeof(text)))
+		die("no debugfs");
+	printf("%s", text);
+	fflush(stdout);
+}
 
 static bool is_eater(pid_t pid)
 {
@@ -169,10 +184,11 @@ static long long wait_gone(int nr)
 	while (gone < nr && now_ms() - start < 20000) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
 
-		/* What do they wait for? */
+		/* Who has what they wait for? */
 		if (!late && now_ms() - start > LIMIT_MS) {
 			late = true;
-			write_file("/proc/sysrq-trigger", "w");
+			printf("@@ late: %d of %d gone\n", gone, nr);
+			print_pools();
 		}
 		if (pid > 0)
 			gone += !is_eater(pid);
@@ -196,7 +212,7 @@ static void start_eaters(void)
 	int i;
 
 	nr_eaters = vmstat("nr_kstack_pool") / 2 + 32;
-	if (nr_eaters > EATERS_MAX || pipe(eat_now))
+	if (nr_eaters > EATERS_MAX - HOLDERS || pipe(eat_now))
 		die("%d eaters: too many", nr_eaters);
 	for (i = 0; i < nr_eaters; i++) {
 		eater[i] = fork();
@@ -206,7 +222,7 @@ static void start_eaters(void)
 			close(eat_now[1]);
 			if (read(eat_now[0], &c, 1) < 0)
 				_exit(1);
-			write_file(TESTFILE, "block 11000 8000");
+			write_file(TESTFILE, "block 11000 12000");
 			_exit(0);
 		}
 	}
@@ -293,6 +309,63 @@ static int frozen(void)
 	return wait_gone(FROZEN) > LIMIT_MS;
 }
 
+#define ONE_CPU	20
+
+static int one_cpu(void)
+{
+	struct sched_param prio = { .sched_priority = 1 };
+	pid_t pid[ONE_CPU], holder[HOLDERS];
+	int i, hold_now[2];
+	char c;
+
+	start_eaters();
+	if (pipe(hold_now))
+		die("pipe: %s", strerror(errno));
+	for (i = 0; i < HOLDERS; i++) {
+		holder[i] = fork();
+		if (!holder[i]) {
+			munlockall();
+			close(eat_now[1]);
+			close(hold_now[1]);
+			prctl(PR_SET_NAME, "holder");
+			pin(0);
+			if (read(hold_now[0], &c, 1) < 0)
+				_exit(1);
+			write_file(TESTFILE, "block 11000 12000");
+			_exit(0);
+		}
+	}
+	for (i = 0; i < ONE_CPU; i++) {
+		pid[i] = fork();
+		if (!pid[i]) {
+			munlockall();
+			close(eat_now[1]);
+			close(hold_now[1]);
+			prctl(PR_SET_NAME, "victim");
+			pin(0);
+			for (;;)
+				pause();
+		}
+	}
+	wait_shrunk("victim", ONE_CPU);
+	wait_shrunk("holder", HOLDERS);
+	wait_shrunk("eater", nr_eaters);
+	only_pools_left();
+	let_them_eat();
+	/* In their sleep: as long as they were not, they were shrunk like any other. */
+	for (i = 0; i < HOLDERS; i++) {
+		if (sched_setscheduler(holder[i], SCHED_FIFO, &prio))
+			die("sched_setscheduler: %s", strerror(errno));
+		eater[nr_eaters++] = holder[i];
+	}
+	close(hold_now[1]);
+	sleep_ms(300);
+	print_pools();
+	for (i = 0; i < ONE_CPU; i++)
+		kill(pid[i], SIGKILL);
+	return wait_gone(ONE_CPU) > LIMIT_MS;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -304,5 +377,7 @@ int main(int argc, char **argv)
 		return no_frames();
 	if (!strcmp(mode, "frozen"))
 		return frozen();
-	die("usage: progress-kill watcher ROUNDS | no-frames | frozen");
+	if (!strcmp(mode, "one-cpu"))
+		return one_cpu();
+	die("usage: progress-kill watcher ROUNDS | no-frames | frozen | one-cpu");
 }
