@@ -733,8 +733,10 @@ bool dynamic_stack_cpu_starved(int cpu)
  * @mark: less than it should have at least; than it wants; or than any can have
  *
  * One that starves before one that does not, and for a killed task, or one that
- * memory reclaim waits for, before others, which keep what they get; then the one
- * that has least.
+ * memory reclaim waits for, before others, which keep what they get. Of those that
+ * starve, the one that has most: it lacks least until it can run what it should, while
+ * all of them together could have much, and none enough. Of the others, the one that
+ * has least.
  *
  * Return: its pool, %NULL if there is none.
  */
@@ -761,8 +763,9 @@ struct kstack_pool *kstack_pool_short(enum kstack_mark mark)
 		}
 		if (!READ_ONCE(pool->online) || have >= nr)
 			continue;
-		need = READ_ONCE(pool->starved) ? (1 + READ_ONCE(pool->level)) * POOL_CAPACITY : 0;
-		need += POOL_CAPACITY - have;
+		need = POOL_CAPACITY - have;
+		if (READ_ONCE(pool->starved))
+			need = (1 + READ_ONCE(pool->level)) * POOL_CAPACITY + 1 + have;
 		if (need > most) {
 			most = need;
 			found = pool;

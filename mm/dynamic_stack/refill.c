@@ -233,6 +233,9 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 			if (READ_ONCE(pool->nr) < kstack_pool_enough(pool))
 				kstack_wake_collector();
 			filled = false;
+			/* What no fork needs but a CPU that starves; found at the next try. */
+			if (READ_ONCE(pool->starved))
+				dstack_cache_age(0);
 			break;
 		}
 		if (!kstack_pool_add(pool, page)) {
@@ -460,9 +463,6 @@ static int kstack_collectd_fn(void *unused)
 		if (kstack_collect_pressed() == -EBUSY)
 			schedule_timeout_idle(1);
 		kstack_free_poisoned();
-		/* At once, what no fork needs but a CPU that starves. */
-		if (requested && kstack_any_starved())
-			dstack_cache_age(0);
 		/*
 		 * Waits for memory if it must. A CPU that starves meanwhile
 		 * runs the collector from its own kstackd.

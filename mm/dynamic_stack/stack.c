@@ -366,12 +366,15 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 	return 0;
 }
 
-/* What was not touched can serve the next switch, unless there is plenty. */
+/*
+ * What was not touched can serve this CPU's next switch, unless there is plenty, or another
+ * one needs it more, see kstack_page_retire().
+ */
 static void dstack_salvage(struct dynamic_stack *ds)
 {
 	unsigned long flags;
 
-	if (!dstack_complete(ds) || kstack_overflow_above(OVERFLOW_EXIT))
+	if (!dstack_complete(ds) || kstack_overflow_above(OVERFLOW_EXIT) || kstack_any_starved())
 		return;
 	local_irq_save(flags);
 	dstack_park(ds, ds->base + THREAD_SIZE - 1);
