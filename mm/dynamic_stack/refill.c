@@ -164,7 +164,7 @@ static struct page *kstack_from_others(struct kstack_pool *pool, bool last)
 	return NULL;
 }
 
-/* A page for a CPU that can't run what it should: nothing is too dear. */
+/* A page for a CPU that can't run what it should, or soon can't: nothing is too dear. */
 static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 {
 	enum dynamic_stack_level level;
@@ -175,6 +175,12 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 	page = kstack_from_others(pool, false);
 	if (page)
 		return page;
+	/*
+	 * One that reclaim waits for has taken some of a pool at rest, and the next can
+	 * do so, too. That is no reason to interrupt all CPUs, or to use the reserve.
+	 */
+	if (!READ_ONCE(pool->starved) && READ_ONCE(pool->nr) >= kstack_pool_floor(DSTACK_LEVEL_LAST))
+		return NULL;
 
 	/* Sends IPIs, but allocates nothing and waits for no task. */
 	taken = kstack_collect(KSTACK_COLLECT_STARVED);
@@ -229,10 +235,11 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 		if (!page && READ_ONCE(pool->nr) < POOL_ENOUGH)
 			page = kstack_find_page_hard(pool);
 		if (!page) {
+			/* A pass of the collector fills it as well. */
+			filled = READ_ONCE(pool->nr) >= READ_ONCE(pool->want);
 			/* Let the other thread wait for memory. */
 			if (READ_ONCE(pool->nr) < kstack_pool_enough(pool))
 				kstack_wake_collector();
-			filled = false;
 			/* What no fork needs but a CPU that starves; found at the next try. */
 			if (READ_ONCE(pool->starved))
 				dstack_cache_age(0);
@@ -249,7 +256,8 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 
 /*
  * What pools at rest have taken of a node's stock. A page of another node serves
- * them as well, and the stock must be filled: it is added whatever its node.
+ * them as well, and the stock must be filled: it is added whatever its node. Whoever
+ * may sleep here, for long, has something better to do if a CPU starves.
  * Return: false without memory.
  */
 static bool kstack_stock_fill(int node, gfp_t gfp)
@@ -259,8 +267,11 @@ static bool kstack_stock_fill(int node, gfp_t gfp)
 
 	/* All kstackds of the node may be at it; but nobody for ever, while others take. */
 	while (READ_ONCE(stock->nr) < READ_ONCE(stock->keep) && tries--) {
-		struct page *page = kstack_should_fail() ? NULL : kstack_page_alloc(node, gfp);
+		struct page *page;
 
+		if (gfpflags_allow_blocking(gfp) && kstack_any_starved())
+			break;
+		page = kstack_should_fail() ? NULL : kstack_page_alloc(node, gfp);
 		if (!page)
 			return false;
 		kstack_list_add(stock, page);
@@ -287,6 +298,8 @@ static int kstackd(void *arg)
 			continue;
 		}
 		if (!READ_ONCE(pool->kicked)) {
+			/* The next kick is not another try. */
+			filled = true;
 			schedule();
 			continue;
 		}
@@ -432,12 +445,9 @@ static bool kstack_refill_sleeping(void)
 			kstack_overflow_add(page);
 	}
 	failing = 0;
-	/* Nobody waits for these, and this may take long. */
-	for_each_node_state(nid, N_MEMORY) {
-		if (kstack_any_starved())
-			break;
+	/* Nobody waits for these. */
+	for_each_node_state(nid, N_MEMORY)
 		kstack_stock_fill(nid, GFP_KERNEL | __GFP_NORETRY);
-	}
 	return true;
 }
 
