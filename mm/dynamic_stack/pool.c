@@ -500,9 +500,8 @@ bool kstack_pool_unstarve(struct kstack_pool *pool)
 	if (!pool->starved || pool->nr < kstack_pool_floor(pool->level) + DSTACK_MAX_NEED ||
 	    kstack_empty())
 		return false;
+	WRITE_ONCE(pool->served, jiffies);
 	WRITE_ONCE(pool->starved, false);
-	if (pool->level != DSTACK_LEVEL_NONE)
-		WRITE_ONCE(pool->served, jiffies);
 	return true;
 }
 
@@ -637,6 +636,20 @@ struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
 	return page;
 }
 
+/*
+ * Two CPUs starve. Is this one to be helped before that one? First the level, then who
+ * was helped longest ago. So the pages come together in one pool until they are enough:
+ * all pools together could have much, and none of them enough.
+ */
+static bool kstack_pool_before(struct kstack_pool *this, struct kstack_pool *that)
+{
+	unsigned long served = READ_ONCE(this->served), last = READ_ONCE(that->served);
+
+	if (READ_ONCE(this->level) != READ_ONCE(that->level))
+		return READ_ONCE(this->level) > READ_ONCE(that->level);
+	return served == last ? this->cpu < that->cpu : time_before(served, last);
+}
+
 /* So long a task gets to take what its CPU was just given for it: two ticks at least. */
 #define POOL_SERVED		(2 + HZ / 100)
 
@@ -648,8 +661,8 @@ struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
  * A task that is killed needs three pages beyond three, and brings back more when it is gone.
  * All pools together may have many times that, and none has enough. So a pool at
  * rest gives half of what it has, or all of it to what memory reclaim may wait for; but
- * not if its CPU starves as well, for a task of a higher level, or of the same and it
- * comes first: two that take from each other would go on for ever.
+ * not if its CPU starves as well, and comes first: two that take from each other would
+ * go on for ever.
  *
  * Context: thread context.
  * Return: the number of pages that have to stay.
@@ -657,15 +670,16 @@ struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
 unsigned int kstack_pool_keep(struct kstack_pool *pool, struct kstack_pool *starved)
 {
 	enum dynamic_stack_level level = READ_ONCE(starved->level);
+	bool first;
 
-	if (!READ_ONCE(starved->starved) || level == DSTACK_LEVEL_NONE ||
-	    time_before(jiffies, READ_ONCE(pool->served) + POOL_SERVED))
+	if (!READ_ONCE(starved->starved) || level == DSTACK_LEVEL_NONE)
 		return POOL_ENOUGH;
-	if (READ_ONCE(pool->starved) &&
-	    (READ_ONCE(pool->level) > level ||
-	     (READ_ONCE(pool->level) == level && pool->cpu < starved->cpu)))
-		return POOL_ENOUGH;
-	return kstack_pool_floor(level);
+	if (READ_ONCE(pool->starved))
+		first = kstack_pool_before(pool, starved);
+	else
+		first = READ_ONCE(pool->level) != DSTACK_LEVEL_NONE &&
+			time_before(jiffies, READ_ONCE(pool->served) + POOL_SERVED);
+	return first ? POOL_ENOUGH : kstack_pool_floor(level);
 }
 
 /*
@@ -733,22 +747,22 @@ bool dynamic_stack_cpu_starved(int cpu)
  * @mark: less than it should have at least; than it wants; or than any can have
  *
  * One that starves before one that does not, and for a killed task, or one that
- * memory reclaim waits for, before others, which keep what they get. Of those that
- * starve, the one that has most: it lacks least until it can run what it should, while
- * all of them together could have much, and none enough. Of the others, the one that
- * has least.
+ * memory reclaim waits for, before others, which keep what they get. Of those that do
+ * not, the one that has least.
  *
  * Return: its pool, %NULL if there is none.
  */
 struct kstack_pool *kstack_pool_short(enum kstack_mark mark)
 {
 	struct kstack_pool *found = NULL;
-	int cpu, most = -1;
+	bool found_starved = false;
+	unsigned int least = 0;
+	int cpu;
 
 	for_each_online_cpu(cpu) {
 		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
 		unsigned int have = READ_ONCE(pool->nr), nr = POOL_CAPACITY;
-		int need;
+		bool starved = READ_ONCE(pool->starved);
 
 		if (mark == KSTACK_MARK_LOW)
 			nr = kstack_pool_enough(pool);
@@ -756,20 +770,19 @@ struct kstack_pool *kstack_pool_short(enum kstack_mark mark)
 			nr = READ_ONCE(pool->want);
 		if (mark != KSTACK_MARK_HIGH) {
 			/* Until it has grown. */
-			if (READ_ONCE(pool->starved))
+			if (starved)
 				nr = max(nr, POOL_ENOUGH);
 			/* Lowered just now: it takes no more. */
 			nr = min(nr, READ_ONCE(kstack_pool_high));
 		}
 		if (!READ_ONCE(pool->online) || have >= nr)
 			continue;
-		need = POOL_CAPACITY - have;
-		if (READ_ONCE(pool->starved))
-			need = (1 + READ_ONCE(pool->level)) * POOL_CAPACITY + 1 + have;
-		if (need > most) {
-			most = need;
-			found = pool;
-		}
+		if (found && (starved != found_starved ? found_starved :
+			      starved ? !kstack_pool_before(pool, found) : have >= least))
+			continue;
+		found = pool;
+		found_starved = starved;
+		least = have;
 	}
 	return found;
 }

@@ -26,10 +26,10 @@
  * @nr: number of pages
  * @starved: a task could not be run for want of pages. Whoever adds pages
  *	reschedules the CPU; since both look under @lock, none is missed.
- * @level: the highest level of a task that was refused pages since then
+ * @level: the highest level of a task that was refused pages since then, or before
  * @kicked: @kick is on its way or kstackd is at work
  * @retry: jiffies before which kstackd need not be kicked again
- * @served: jiffies of when it last had enough for a task that may not wait, and had to
+ * @served: jiffies of when it last had enough for a task that had to wait
  * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
  * @online: @pages may be filled
  * @kicks: kstackd was kicked since kstack_pools_age()

@@ -605,17 +605,25 @@ static void pool_keep(struct kunit *test)
 	second->level = DSTACK_LEVEL_NONE;
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), half);
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(first, second), POOL_ENOUGH);
+	/* Also if it got something just now: that was for another level. */
+	second->served = jiffies;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), half);
+	second->served = first->served;
 
-	/* One of two takes from the other. */
+	/* One of two takes from the other: who was helped longest ago, or comes first. */
 	second->level = DSTACK_LEVEL_LAST;
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), half);
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(first, second), POOL_ENOUGH);
+	first->served++;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), POOL_ENOUGH);
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(first, second), half);
 	second->level = DSTACK_LEVEL_ALL;
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), POOL_ENOUGH);
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(first, second), 0);
 
 	/* It has just been given what it needs. */
 	second->starved = false;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), half);
 	second->served = jiffies;
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), POOL_ENOUGH);
 }

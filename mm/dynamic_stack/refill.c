@@ -164,6 +164,13 @@ static struct page *kstack_from_others(struct kstack_pool *pool, bool last)
 	return NULL;
 }
 
+/* A task was put off, or the next one may be that nobody may wait for. */
+static bool kstack_needs_hard(struct kstack_pool *pool)
+{
+	return READ_ONCE(pool->starved) ||
+	       READ_ONCE(pool->nr) < kstack_pool_floor(DSTACK_LEVEL_LAST);
+}
+
 /* A page for a CPU that can't run what it should, or soon can't: nothing is too dear. */
 static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 {
@@ -179,7 +186,7 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 	 * One that reclaim waits for has taken some of a pool at rest, and the next can
 	 * do so, too. That is no reason to interrupt all CPUs, or to use the reserve.
 	 */
-	if (!READ_ONCE(pool->starved) && READ_ONCE(pool->nr) >= kstack_pool_floor(DSTACK_LEVEL_LAST))
+	if (!kstack_needs_hard(pool))
 		return NULL;
 
 	/* Sends IPIs, but allocates nothing and waits for no task. */
@@ -194,6 +201,8 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 	nr = READ_ONCE(pool->nr);
 	if (nr >= POOL_ENOUGH)
 		return NULL;
+	/* What no fork needs but a CPU that starves. A kworker gives it what they have. */
+	dstack_cache_age(0);
 	/* Whom the next page is for. */
 	level = nr < kstack_pool_floor(DSTACK_LEVEL_LAST) ? DSTACK_LEVEL_ALL :
 		nr < kstack_pool_floor(DSTACK_LEVEL_NONE) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
@@ -240,9 +249,6 @@ static bool kstack_pool_fill(struct kstack_pool *pool)
 			/* Let the other thread wait for memory. */
 			if (READ_ONCE(pool->nr) < kstack_pool_enough(pool))
 				kstack_wake_collector();
-			/* What no fork needs but a CPU that starves; found at the next try. */
-			if (READ_ONCE(pool->starved))
-				dstack_cache_age(0);
 			break;
 		}
 		if (!kstack_pool_add(pool, page)) {
@@ -318,6 +324,9 @@ static int kstackd(void *arg)
 		resched = kstack_pool_unstarve(pool);
 		/* Whoever came in the meantime did not kick again. */
 		again = pool->starved || pool->nr < pool->mark;
+		/* kstack_collectd was asked. Until then, whoever lacks pages kicks again. */
+		if (!filled && pool->nr < POOL_ENOUGH && !kstack_needs_hard(pool))
+			again = false;
 		WRITE_ONCE(pool->kicked, again);
 		WRITE_ONCE(pool->backoff, again && !filled);
 		/* Each switch may cross the low mark: don't come back for each. */
@@ -352,10 +361,17 @@ static bool collectd_ages(void)
 	return kstack_overflow_above(0) || !kstack_pools_at_rest() || dstack_cached_pages();
 }
 
+/* It was asked for, but there was none; or a CPU took what another one should have. */
+static bool collectd_refills(void)
+{
+	return kstack_reserve_low() || kstack_pool_short(KSTACK_MARK_LOW);
+}
+
 /* Nothing to look at, nothing to age, and nothing to give back. */
 static bool collectd_idle(void)
 {
-	return kstack_collect_idle() && !collectd_ages() && !kstack_any_poisoned();
+	return kstack_collect_idle() && !collectd_ages() && !collectd_refills() &&
+	       !kstack_any_poisoned();
 }
 
 /* That ages at its own pace, however rarely stacks are looked at. */
@@ -363,7 +379,7 @@ static unsigned long collectd_timeout(unsigned int period)
 {
 	unsigned long timeout = msecs_to_jiffies(period);
 
-	return collectd_ages() ? min(timeout, OVERFLOW_AGE) : timeout;
+	return collectd_ages() || collectd_refills() ? min(timeout, OVERFLOW_AGE) : timeout;
 }
 
 /* Somebody can't wait until the period is over. */
@@ -477,7 +493,7 @@ static int kstack_collectd_fn(void *unused)
 		 * Waits for memory if it must. A CPU that starves meanwhile
 		 * runs the collector from its own kstackd.
 		 */
-		if (requested || kstack_reserve_low())
+		if (requested || collectd_refills())
 			kstack_refill_sleeping();
 		if (time_after_eq(jiffies, aged + OVERFLOW_AGE)) {
 			aged = jiffies;
