@@ -47,7 +47,7 @@ estimate: ## what it would save here: this machine's threads, its own kernel (ro
 bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick or parts as "ops day"; BENCH=cycles, REAL=1: this machine)
 	@$(T)/bench $(if $(BENCH),BENCH="$(BENCH)") $(if $(REAL),REAL="$(REAL)")
 
-check: setup ## run the tests, half an hour (TESTS="boot/* kunit/*" for some; ARCH=arm64: CPU=cortex-a57)
+check: setup ## run the tests, 45 minutes or more (TESTS="boot/* kunit/*" for some; ARCH=arm64: CPU=cortex-a57)
 	@$(if $(CPU),DS_CPU="$(CPU)" )$(T)/check $(TESTS)
 
 check-fred: ## run the tests of the fault path on FRED (BOCHS=path: a Bochs that has it), results in fred.json

@@ -40,9 +40,9 @@ Each test config/NAME builds and boots a kernel of its own, which takes longer
 than all else: they are skipped unless DS_CONFIG=NAME chooses one, DS_CONFIG=day
 the one whose turn it is today, and DS_CONFIG=all or the pattern 'config/*' all.
 
-The tests fault/ist/* share a kernel of their own, and planted/* another one. In a
-run of all tests, these two take turns, a day each: DS_TURN=fault, planted or all
-says which. fault/fred/* have a kernel as well, and need a Bochs with FRED, $BOCHS or in
+The tests fault/ist/* share a kernel of their own, and planted/* another one; arch/arm64
+is all that ARCH=arm64 make check has. In a run of all tests, these three take turns, a
+day each: DS_TURN=fault, planted, arch or all says which. fault/fred/* have a kernel as well, and need a Bochs with FRED, $BOCHS or in
 PATH; they are skipped without.  --fred runs these alone, for build/results/fred.json.
 
 A few tests take their variants in turn as well, one each time, and say which. Those
@@ -138,8 +138,8 @@ KERNELS = {
     "planted-fred": ("--planted", "fred"),
 }
 BUILD_LIMIT = 3600
-# Both with the kernels that they need would make a run of all tests a third longer
-TURNS = "planted", "fault"
+# Each with the kernels that it needs would make a run of all tests a third longer
+TURNS = "planted", "fault", "arch"
 # What may run at the same time: a build takes all processors, `beside` disturbs
 # nothing, of `pair` there are several, `alone` is alone
 BUILDS, BESIDE, PAIR, ALONE = "build", "beside", "pair", "alone"
