@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# limit: 240
+# limit: 480
 # beside: builds
 # An option that does not survive the merge is an error that names it.
 set -euo pipefail
