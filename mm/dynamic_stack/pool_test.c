@@ -588,7 +588,8 @@ static void pool_keep(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, pools);
 	second->cpu = 1;
-	first->served = second->served = jiffies - HZ;
+	first->served = jiffies - HZ;
+	second->served = first->served;
 
 	/* Nobody has to wait, or only one who may wait for memory. */
 	first->level = DSTACK_LEVEL_LAST;
