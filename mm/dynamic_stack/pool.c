@@ -637,14 +637,20 @@ struct page *kstack_pool_del(struct kstack_pool *pool, unsigned int keep)
 }
 
 /*
- * Two CPUs starve. Is this one to be helped before that one? First the level, then who
- * was helped longest ago. So the pages come together in one pool until they are enough:
- * all pools together could have much, and none of them enough.
+ * Is this CPU to be helped before that one? If it starves, and that one does not. If both
+ * do, by level, then who was helped longest ago. So the pages come together in one pool
+ * until they are enough: all pools together could have much, and none of them enough. If
+ * none does, who has least.
  */
 static bool kstack_pool_before(struct kstack_pool *this, struct kstack_pool *that)
 {
 	unsigned long served = READ_ONCE(this->served), last = READ_ONCE(that->served);
+	bool starved = READ_ONCE(this->starved);
 
+	if (starved != READ_ONCE(that->starved))
+		return starved;
+	if (!starved)
+		return READ_ONCE(this->nr) < READ_ONCE(that->nr);
 	if (READ_ONCE(this->level) != READ_ONCE(that->level))
 		return READ_ONCE(this->level) > READ_ONCE(that->level);
 	return served == last ? this->cpu < that->cpu : time_before(served, last);
@@ -755,14 +761,11 @@ bool dynamic_stack_cpu_starved(int cpu)
 struct kstack_pool *kstack_pool_short(enum kstack_mark mark)
 {
 	struct kstack_pool *found = NULL;
-	bool found_starved = false;
-	unsigned int least = 0;
 	int cpu;
 
 	for_each_online_cpu(cpu) {
 		struct kstack_pool *pool = per_cpu_ptr(&kstack_pool, cpu);
-		unsigned int have = READ_ONCE(pool->nr), nr = POOL_CAPACITY;
-		bool starved = READ_ONCE(pool->starved);
+		unsigned int nr = POOL_CAPACITY;
 
 		if (mark == KSTACK_MARK_LOW)
 			nr = kstack_pool_enough(pool);
@@ -770,19 +773,15 @@ struct kstack_pool *kstack_pool_short(enum kstack_mark mark)
 			nr = READ_ONCE(pool->want);
 		if (mark != KSTACK_MARK_HIGH) {
 			/* Until it has grown. */
-			if (starved)
+			if (READ_ONCE(pool->starved))
 				nr = max(nr, POOL_ENOUGH);
 			/* Lowered just now: it takes no more. */
 			nr = min(nr, READ_ONCE(kstack_pool_high));
 		}
-		if (!READ_ONCE(pool->online) || have >= nr)
+		if (!READ_ONCE(pool->online) || READ_ONCE(pool->nr) >= nr)
 			continue;
-		if (found && (starved != found_starved ? found_starved :
-			      starved ? !kstack_pool_before(pool, found) : have >= least))
-			continue;
-		found = pool;
-		found_starved = starved;
-		least = have;
+		if (!found || kstack_pool_before(pool, found))
+			found = pool;
 	}
 	return found;
 }

@@ -324,7 +324,7 @@ static int kstackd(void *arg)
 		resched = kstack_pool_unstarve(pool);
 		/* Whoever came in the meantime did not kick again. */
 		again = pool->starved || pool->nr < pool->mark;
-		/* kstack_collectd was asked. Until then, whoever lacks pages kicks again. */
+		/* kstack_collectd was asked. Until it finds some, who lacks pages kicks again. */
 		if (!filled && pool->nr < POOL_ENOUGH && !kstack_needs_hard(pool))
 			again = false;
 		WRITE_ONCE(pool->kicked, again);
