@@ -13,7 +13,7 @@
  * progress-kill frozen: the same with 500 in a frozen cgroup, through cgroup.kill.
  *
  * progress-kill one-cpu: the same on one CPU, the pages of whose pool, and of the
- * reserve, are held by real-time tasks. Another CPU's pool has some.
+ * reserve, are held by real-time tasks. Others' pools have some.
  */
 #include <sys/sysinfo.h>
 
@@ -206,33 +206,55 @@ static long long wait_gone(int nr)
 	return took;
 }
 
-static void start_eaters(void)
+/* As fork(). The child must not keep the pipe open that the eaters wait for. */
+static pid_t fork_child(const char *comm)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork: %s", strerror(errno));
+	if (!pid) {
+		munlockall();
+		close(eat_now[1]);
+		prctl(PR_SET_NAME, comm);
+	}
+	return pid;
+}
+
+static void __attribute__((noreturn)) hold_pages(int when)
 {
 	char c;
+
+	if (read(when, &c, 1) < 0)
+		_exit(1);
+	write_file(TESTFILE, "block 11000 12000");
+	_exit(0);
+}
+
+static void start_eaters(void)
+{
 	int i;
 
 	nr_eaters = vmstat("nr_kstack_pool") / 2 + 32;
 	if (nr_eaters > EATERS_MAX - HOLDERS || pipe(eat_now))
 		die("%d eaters: too many", nr_eaters);
 	for (i = 0; i < nr_eaters; i++) {
-		eater[i] = fork();
-		if (!eater[i]) {
-			munlockall();
-			prctl(PR_SET_NAME, "eater");
-			close(eat_now[1]);
-			if (read(eat_now[0], &c, 1) < 0)
-				_exit(1);
-			write_file(TESTFILE, "block 11000 12000");
-			_exit(0);
-		}
+		eater[i] = fork_child("eater");
+		if (!eater[i])
+			hold_pages(eat_now[0]);
 	}
 }
 
-static void let_them_eat(void)
+/* When all are asleep, with one page each. */
+static void let_them_eat(int victims)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	long long end = now_ms() + 5000;
+	long long end;
 
+	wait_shrunk("victim", victims);
+	wait_shrunk("eater", nr_eaters);
+	only_pools_left();
+	end = now_ms() + 5000;
 	close(eat_now[1]);
 	while (vmstat("kstack_starved") == 0 || now_ms() < end - 4000) {
 		if (now_ms() > end)
@@ -250,19 +272,13 @@ static int no_frames(void)
 
 	start_eaters();
 	for (i = 0; i < NO_FRAMES; i++) {
-		pid[i] = fork();
+		pid[i] = fork_child("victim");
 		if (!pid[i]) {
-			munlockall();
-			close(eat_now[1]);
-			prctl(PR_SET_NAME, "victim");
 			for (;;)
 				pause();
 		}
 	}
-	wait_shrunk("victim", NO_FRAMES);
-	wait_shrunk("eater", nr_eaters);
-	only_pools_left();
-	let_them_eat();
+	let_them_eat(NO_FRAMES);
 	for (i = 0; i < NO_FRAMES; i++)
 		kill(pid[i], SIGKILL);
 	return wait_gone(NO_FRAMES) > LIMIT_MS;
@@ -279,19 +295,14 @@ static int frozen(void)
 	must_write(CGROUP "cgroup.subtree_control", "+memory");
 	mkdir(GROUP, 0755);
 	for (i = 0; i < FROZEN; i++) {
-		pid = fork();
+		pid = fork_child("victim");
 		if (!pid) {
-			munlockall();
-			close(eat_now[1]);
-			prctl(PR_SET_NAME, "victim");
 			if (write_file("/proc/self/oom_score_adj", "0") ||
 			    write_file(GROUP "cgroup.procs", "0"))
 				_exit(1);
 			for (;;)
 				pause();
 		}
-		if (pid < 0)
-			die("fork: %s", strerror(errno));
 	}
 	while (read_key(GROUP "cgroup.events", "populated") != 1)
 		sleep_ms(100);
@@ -301,10 +312,7 @@ static int frozen(void)
 			die("they don't freeze");
 		sleep_ms(100);
 	}
-	wait_shrunk("victim", FROZEN);
-	wait_shrunk("eater", nr_eaters);
-	only_pools_left();
-	let_them_eat();
+	let_them_eat(FROZEN);
 	must_write(GROUP "cgroup.kill", "1");
 	return wait_gone(FROZEN) > LIMIT_MS;
 }
@@ -316,42 +324,28 @@ static int one_cpu(void)
 	struct sched_param prio = { .sched_priority = 1 };
 	pid_t pid[ONE_CPU], holder[HOLDERS];
 	int i, hold_now[2];
-	char c;
 
 	start_eaters();
-	if (pipe(hold_now))
-		die("pipe: %s", strerror(errno));
-	for (i = 0; i < HOLDERS; i++) {
-		holder[i] = fork();
-		if (!holder[i]) {
-			munlockall();
-			close(eat_now[1]);
-			close(hold_now[1]);
-			prctl(PR_SET_NAME, "holder");
-			pin(0);
-			if (read(hold_now[0], &c, 1) < 0)
-				_exit(1);
-			write_file(TESTFILE, "block 11000 12000");
-			_exit(0);
-		}
-	}
 	for (i = 0; i < ONE_CPU; i++) {
-		pid[i] = fork();
+		pid[i] = fork_child("victim");
 		if (!pid[i]) {
-			munlockall();
-			close(eat_now[1]);
-			close(hold_now[1]);
-			prctl(PR_SET_NAME, "victim");
 			pin(0);
 			for (;;)
 				pause();
 		}
 	}
-	wait_shrunk("victim", ONE_CPU);
+	if (pipe(hold_now))
+		die("pipe: %s", strerror(errno));
+	for (i = 0; i < HOLDERS; i++) {
+		holder[i] = fork_child("holder");
+		if (!holder[i]) {
+			close(hold_now[1]);
+			pin(0);
+			hold_pages(hold_now[0]);
+		}
+	}
 	wait_shrunk("holder", HOLDERS);
-	wait_shrunk("eater", nr_eaters);
-	only_pools_left();
-	let_them_eat();
+	let_them_eat(ONE_CPU);
 	/* In their sleep: as long as they were not, they were shrunk like any other. */
 	for (i = 0; i < HOLDERS; i++) {
 		if (sched_setscheduler(holder[i], SCHED_FIFO, &prio))
