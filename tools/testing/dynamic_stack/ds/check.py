@@ -42,8 +42,9 @@ the one whose turn it is today, and DS_CONFIG=all or the pattern 'config/*' all.
 
 The tests fault/ist/* share a kernel of their own, and planted/* another one; arch/arm64
 is all that ARCH=arm64 make check has. In a run of all tests, these three take turns, a
-day each: DS_TURN=fault, planted, arch or all says which. fault/fred/* have a kernel as well, and need a Bochs with FRED, $BOCHS or in
-PATH; they are skipped without.  --fred runs these alone, for build/results/fred.json.
+day each: DS_TURN=fault, planted, arch or all says which. fault/fred/* have a kernel as
+well, and need a Bochs with FRED, $BOCHS or in PATH; they are skipped without.  --fred runs
+these alone, for build/results/fred.json.
 
 A few tests take their variants in turn as well, one each time, and say which. Those
 that are named on the command line take all.
