@@ -247,15 +247,17 @@ static __always_inline void dynamic_stack_note_next(struct dynamic_stack *ds) { 
  * A task that runs again soon costs no more than the tests here: its stack is
  * still complete, and the collector has it on its list already. Nor does one
  * whose stack is kept, an idle task above all.
+ *
+ * For those who get here only if the feature is on: that has been asked once.
  */
 static __always_inline bool dynamic_stack_reserve(struct task_struct *next)
 {
-	return !dynamic_stack_managed(next) ||
-	       likely(dstack_ready(next->dynamic_stack)) ||
-	       __dynamic_stack_reserve(next);
+	struct dynamic_stack *ds = next->dynamic_stack;
+
+	return !ds || likely(dstack_ready(ds)) || __dynamic_stack_reserve(next);
 }
 
-/* For those who get here only if the feature is on. */
+/* Likewise. */
 static __always_inline void dynamic_stack_first_half(struct task_struct *next)
 {
 	struct dynamic_stack *ds = next->dynamic_stack;

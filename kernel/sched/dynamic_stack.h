@@ -16,6 +16,9 @@ struct task_struct *dynamic_stack_pick_idle(struct rq *rq);
 static __always_inline struct task_struct *
 dynamic_stack_pick(struct rq *rq, struct task_struct *next)
 {
+	/* One branch if the feature is off, before sched_core_enabled()'s. */
+	if (!dynamic_stack_enabled())
+		return next;
 	if (unlikely(!dynamic_stack_reserve(next)))
 		return dynamic_stack_pick_other(rq, next);
 	if (sched_core_enabled(rq) && next == rq->idle)
