@@ -501,6 +501,7 @@ bool kstack_pool_unstarve(struct kstack_pool *pool)
 	    kstack_empty())
 		return false;
 	WRITE_ONCE(pool->served, jiffies);
+	WRITE_ONCE(pool->served_level, pool->level);
 	WRITE_ONCE(pool->starved, false);
 	return true;
 }
@@ -680,11 +681,11 @@ unsigned int kstack_pool_keep(struct kstack_pool *pool, struct kstack_pool *star
 
 	if (!READ_ONCE(starved->starved) || level == DSTACK_LEVEL_NONE)
 		return POOL_ENOUGH;
+	/* Its CPU may look at others before that task, and starve for one that may wait. */
+	first = READ_ONCE(pool->served_level) >= level &&
+		time_before(jiffies, READ_ONCE(pool->served) + POOL_SERVED);
 	if (READ_ONCE(pool->starved))
-		first = kstack_pool_before(pool, starved);
-	else
-		first = READ_ONCE(pool->level) != DSTACK_LEVEL_NONE &&
-			time_before(jiffies, READ_ONCE(pool->served) + POOL_SERVED);
+		first |= kstack_pool_before(pool, starved);
 	return first ? POOL_ENOUGH : kstack_pool_floor(level);
 }
 

@@ -30,6 +30,7 @@
  * @kicked: @kick is on its way or kstackd is at work
  * @retry: jiffies before which kstackd need not be kicked again
  * @served: jiffies of when it last had enough for a task that had to wait
+ * @served_level: what @level was then
  * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
  * @online: @pages may be filled
  * @kicks: kstackd was kicked since kstack_pools_age()
@@ -51,6 +52,7 @@ struct kstack_pool {
 	unsigned int		nr;
 	bool			starved;
 	u8			level;
+	u8			served_level;
 	bool			kicked;
 	bool			backoff;
 	bool			online;

@@ -50,6 +50,7 @@ static int pool_run(void *data)
 	ctx->saved.online = pool->online;
 	ctx->saved.retry = pool->retry;
 	ctx->saved.served = pool->served;
+	ctx->saved.served_level = pool->served_level;
 	ctx->saved.node = pool->node;
 	ctx->saved.kicks = pool->kicks;
 	ctx->saved.want = pool->want;
@@ -80,6 +81,7 @@ static int pool_run(void *data)
 	pool->online = ctx->saved.online;
 	pool->retry = ctx->saved.retry;
 	pool->served = ctx->saved.served;
+	pool->served_level = ctx->saved.served_level;
 	pool->node = ctx->saved.node;
 	pool->kicks = ctx->saved.kicks;
 	pool->want = ctx->saved.want;
@@ -622,11 +624,20 @@ static void pool_keep(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), POOL_ENOUGH);
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(first, second), 0);
 
-	/* It has just been given what it needs. */
+	/* It has just been given what it needs... */
 	second->starved = false;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), half);
+	second->served_level = DSTACK_LEVEL_LAST;
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), half);
 	second->served = jiffies;
 	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), POOL_ENOUGH);
+	/* ...and its CPU has picked another task meanwhile, which may wait. */
+	second->starved = true;
+	second->level = DSTACK_LEVEL_NONE;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), POOL_ENOUGH);
+	/* That is for one who is killed, not for one that nobody may wait for. */
+	first->level = DSTACK_LEVEL_ALL;
+	KUNIT_EXPECT_EQ(test, kstack_pool_keep(second, first), 0);
 }
 
 static struct kunit_case pool_cases[] = {

@@ -201,7 +201,7 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 	nr = READ_ONCE(pool->nr);
 	if (nr >= POOL_ENOUGH)
 		return NULL;
-	/* What no fork needs but a CPU that starves. A kworker gives it what they have. */
+	/* What no fork needs but a CPU that starves. A kworker frees them, for the next try. */
 	dstack_cache_age(0);
 	/* Whom the next page is for. */
 	level = nr < kstack_pool_floor(DSTACK_LEVEL_LAST) ? DSTACK_LEVEL_ALL :
@@ -325,7 +325,7 @@ static int kstackd(void *arg)
 		/* Whoever came in the meantime did not kick again. */
 		again = pool->starved || pool->nr < pool->mark;
 		/* kstack_collectd was asked. Until it finds some, who lacks pages kicks again. */
-		if (!filled && pool->nr < POOL_ENOUGH && !kstack_needs_hard(pool))
+		if (!filled && !kstack_needs_hard(pool))
 			again = false;
 		WRITE_ONCE(pool->kicked, again);
 		WRITE_ONCE(pool->backoff, again && !filled);
@@ -423,6 +423,9 @@ static void collectd_sleep(unsigned int period)
 	__set_current_state(TASK_RUNNING);
 }
 
+/* Since when there was nothing, in jiffies; 0: there was, or nobody has asked since. */
+static unsigned long refill_failing;
+
 /*
  * Get what kstackd could not get without sleeping.
  *
@@ -435,7 +438,6 @@ static void collectd_sleep(unsigned int period)
  */
 static bool kstack_refill_sleeping(void)
 {
-	static unsigned long failing;
 	struct kstack_pool *pool;
 	struct page *page;
 	int nid;
@@ -447,20 +449,21 @@ static bool kstack_refill_sleeping(void)
 
 		gfp_t gfp = GFP_KERNEL;
 
-		if (!failing || !time_after(jiffies, failing + HZ) || !kstack_any_starved())
+		if (!refill_failing || !time_after(jiffies, refill_failing + HZ) ||
+		    !kstack_any_starved())
 			gfp |= __GFP_RETRY_MAYFAIL;
 		page = kstack_should_fail() ? NULL : kstack_page_alloc(node, gfp);
 		if (!page) {
-			failing = failing ?: jiffies ?: 1;
+			refill_failing = refill_failing ?: jiffies ?: 1;
 			return false;
 		}
-		failing = 0;
+		refill_failing = 0;
 		if (!pool)
 			kstack_list_add(&kstack_reserve, page);
 		else if (!kstack_pool_add(pool, page))
 			kstack_overflow_add(page);
 	}
-	failing = 0;
+	refill_failing = 0;
 	/* Nobody waits for these. */
 	for_each_node_state(nid, N_MEMORY)
 		kstack_stock_fill(nid, GFP_KERNEL | __GFP_NORETRY);
@@ -495,6 +498,8 @@ static int kstack_collectd_fn(void *unused)
 		 */
 		if (requested || collectd_refills())
 			kstack_refill_sleeping();
+		else if (!kstack_any_starved())
+			refill_failing = 0;
 		if (time_after_eq(jiffies, aged + OVERFLOW_AGE)) {
 			aged = jiffies;
 			kstack_pools_age();
