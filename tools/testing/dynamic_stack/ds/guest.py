@@ -9,6 +9,10 @@ an option is wrong.
 
 Lines of the guest that begin with "@@ " are results and are printed.  Files
 that the job leaves in /out come back in --out DIR.
+
+--host COMMAND runs here when the job prints a line "@@ host"; meanwhile the guest goes
+on. Then its console gets a line with the command's status, for which the job waits: `read
+-r status`. The command's $DS_QMP is QEMU's control socket.
 """
 
 import argparse
@@ -82,6 +86,7 @@ def options():
     p.add_argument("--file", action="append", default=[], metavar="PATH[:GUEST]",
                    help="put a file in the guest (default /NAME); may repeat")
     p.add_argument("--out", metavar="DIR", help="where the job's /out comes to")
+    p.add_argument("--host", metavar="COMMAND", help="see above")
     p.add_argument("--allow", action="append", default=[], metavar="REGEX", help="kernel messages that are expected")
     p.add_argument("--verbose", action="store_true", help="print the whole console")
     p.add_argument("--quiet", action="store_true", help="no heartbeat")
@@ -192,18 +197,29 @@ def command(o, tmp):
 
 
 class Qmp:
-    """Just enough of QEMU's control protocol to send a break on the serial line."""
+    """Just enough of QEMU's control protocol to send a break on the serial line, or to dump memory."""
 
-    def __init__(self, path):
+    def __init__(self, path, timeout=5):
         self.s = socket.socket(socket.AF_UNIX)
-        self.s.settimeout(5)
+        self.s.settimeout(timeout)
         self.s.connect(path)
         self.s.recv(65536)
         self.call("qmp_capabilities")
 
     def call(self, name, **args):
+        """-> what it answered, or an Error; events in between are passed over"""
         self.s.sendall(json.dumps({"execute": name, "arguments": args}).encode() + b"\n")
-        return self.s.recv(65536)
+        data = b""
+        while True:
+            more = self.s.recv(65536)
+            if not more:
+                raise OSError(f"{name}: QEMU is gone")
+            *lines, data = (data + more).split(b"\n")
+            for answer in map(json.loads, filter(None, lines)):
+                if "error" in answer:
+                    raise Error(f"{name}: {answer['error'].get('desc')}")
+                if "return" in answer:
+                    return answer["return"]
 
 
 class Guest:
@@ -214,6 +230,7 @@ class Guest:
         self.status = self.dead = self.ugly = None
         self.end_at = self.dead_at = None
         self.blob, self.in_blob = None, False
+        self.host, self.told = None, False
         self.start, self.beat = time.monotonic(), Line()
         self.beat.wait()
         args = command(o, tmp)
@@ -244,6 +261,9 @@ class Guest:
             print(text, flush=True)
         elif text.startswith("@@ "):
             self.beat.say(text)
+        if text == "@@ host" and self.o.host and not self.host:
+            env = dict(os.environ, DS_QMP=self.tmp + "/qmp")
+            self.host = subprocess.Popen(["bash", "-c", self.o.host], stdin=subprocess.DEVNULL, env=env)
         expected = any(a.search(text) for a in self.allow)
         if DEAD.search(text) and not expected:
             if self.dead is None:
@@ -271,6 +291,10 @@ class Guest:
         while True:
             now = time.monotonic()
             self.tell()
+            if self.host and not self.told and self.host.poll() is not None:
+                self.told = True
+                self.p.stdin.write(b"%d\n" % self.host.returncode)
+                self.p.stdin.flush()
             if now - self.start > self.o.timeout:
                 return False
             # After the end, or an oops, there is nothing more to wait for
@@ -300,10 +324,13 @@ class Guest:
                         if not data:
                             return
                         self.take(data)
-        except OSError:
+        except (OSError, Error):
             pass
 
     def stop(self):
+        if self.host and self.host.poll() is None:
+            self.host.terminate()
+            self.host.wait()
         if self.p.poll() is None:
             self.p.terminate()
             try:
