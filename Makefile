@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS
 export FORCE PATCH SIGNOFF BOCHS ARCH
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo estimate bench check check-fred check-configs android-selftest soak storm docs lint deb clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo estimate bench check check-fred check-suites check-configs android-selftest soak storm docs lint deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -55,6 +55,10 @@ check-fred: ## run the tests of the fault path on FRED (BOCHS=path: a Bochs that
 	@$(T)/setup fred
 	@$(T)/bochs.py find >/dev/null
 	@$(T)/check --fred
+
+check-suites: setup ## who looks at stacks from outside: crash, makedumpfile, drgn, gdb (half an hour; results in suites.json)
+	@$(T)/setup suites
+	@$(T)/check --suites $(TESTS)
 
 check-configs: setup ## build, boot and test each kernel of configs/matrix (about 10 minutes for each)
 	@$(T)/check 'config/*'

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """
-usage: check [--list] [--fred] [--jobs N] [--no-build] [PATTERN...]     (patterns as in a shell: 'boot/*')
+usage: check [--list] [--fred | --suites] [--jobs N] [--no-build] [PATTERN...]     (patterns as in a shell: 'boot/*')
 
 Run the tests.  Where they come from:
 
@@ -49,6 +49,10 @@ these alone, for build/results/fred.json.
 A few tests take their variants in turn as well, one each time, and say which. Those
 that are named on the command line take all.
 
+outside/* look at a guest from outside, with crash, makedumpfile, drgn and gdb. They
+need a kernel with debug info and build crash, so they are skipped; --suites runs these
+alone, for build/results/suites.json.
+
 ARCH=arm64: those that are for it, with build/arm64/kernel-guest; results in
 build/results/arm64/check.json.  DS_CPU=cortex-a57: guests have this processor.
 
@@ -77,6 +81,7 @@ import time
 
 from . import planted, ui
 from .arch import ARCH
+from .outside import ROWS
 from .repo import BUILD, HERE, OUT, RESULTS, ROOT, short, tool
 from .ui import Error
 
@@ -134,6 +139,7 @@ KERNELS = {
     "fault64": ("--config", "fault", "--config", "matrix/fault64"),
     "fred": ("--config", "fault", "--config", "fred"),
     "fred64": ("--config", "fault", "--config", "fred", "--config", "matrix/fault64"),
+    "outside": ("--config", "matrix/small", "--config", "outside", "--targets", "bzImage scripts_gdb"),
     "planted": ("--planted", "debug"),
     "planted-fault": ("--planted", "fault"),
     "planted-fred": ("--planted", "fred"),
@@ -555,13 +561,13 @@ def kernel_release(name):
 
 def options(args):
     """-> patterns, the other options"""
-    o = {"list": False, "fred": False, "no-build": False, "jobs": 2 if (os.cpu_count() or 1) > 1 else 1}
+    o = {"list": False, "fred": False, "suites": False, "no-build": False, "jobs": 2 if (os.cpu_count() or 1) > 1 else 1}
     patterns, args = [], list(args)
     while args:
         a = args.pop(0)
         if a == "--jobs" and args and re.fullmatch("[1-9]", args[0]):
             o["jobs"] = int(args.pop(0))
-        elif a in ("--list", "--fred", "--no-build"):
+        elif a in ("--list", "--fred", "--suites", "--no-build"):
             o[a[2:]] = True
         elif a.startswith("-"):
             raise Error(f"check {a}: no such option, or no value for it: check --help lists them")
@@ -595,10 +601,22 @@ def leave_out(tests):
         if part in TURNS and turn not in (part, "all"):
             t.status = "skip"
             t.reason = f"today is the turn of {turn}/*: DS_TURN=all make check, or make check TESTS={t.name}"
+        if t.name.startswith("outside/"):
+            t.status = "skip"
+            t.reason = "builds crash, and a kernel with debug info: make check-suites"
         if t.name == "series/bisect" and os.environ.get("DS_BISECT") != "y":
             t.status = "skip"
             t.reason = "compiles each commit twice: make lint does that, too; DS_BISECT=y make check, or make check TESTS=series/bisect"
     return builds([t for t in tests if not t.status]) + tests
+
+
+def suites():
+    """What the suites' tests have said about themselves"""
+    rows = []
+    for path in sorted(glob.glob(ROWS + "/*.json")):
+        with open(path, encoding="utf-8") as f:
+            rows.append(json.load(f))
+    return rows
 
 
 def main():
@@ -610,6 +628,9 @@ def main():
     tests = table()
     if o["fred"]:
         patterns = patterns or ["fault/fred/*"]
+    if o["suites"]:
+        patterns = patterns or ["outside/*"]
+        shutil.rmtree(ROWS, ignore_errors=True)
     tests = choose(tests, patterns) if patterns else leave_out(tests)
     if o["list"]:
         print("\n".join(t.name for t in tests))
@@ -634,13 +655,15 @@ def main():
         if t not in results:
             runner.report(t)
     count = {s: sum(r.status == s for r in results) for s in ("pass", "fail", "skip")}
-    name = "fred" if o["fred"] else "guest"
-    ui.write_json(os.path.join(RESULTS, "fred.json" if o["fred"] else "check.json"), {
+    name = "fred" if o["fred"] else "outside" if o["suites"] else "guest"
+    result = "fred" if o["fred"] else "suites" if o["suites"] else "check"
+    ui.write_json(os.path.join(RESULTS, result + ".json"), {
         "kernel": kernel_release(name), "config": name if ARCH.name == "x86_64" else ARCH.config, "command": "check " + " ".join(args),
         "accelerator": "bochs" if o["fred"] else "tcg", "seconds": round(time.monotonic() - start, 1),
         "date": ui.date(),
         "tests": [{"name": r.name, "status": r.status, "seconds": round(r.seconds, 1),
-                   "reason": r.reason or ""} for r in results]})
+                   "reason": r.reason or ""} for r in results],
+        **({"suites": suites()} if o["suites"] else {})})
     for r in results:
         if r.status == "fail":
             print(f"FAIL {r.name}: {r.reason}  (log: {short(r.log)})")
