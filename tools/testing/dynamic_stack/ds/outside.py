@@ -4,6 +4,7 @@ usage: outside dump FILE            (a vm --host command) the guest's memory, as
        outside crash FILE ACTIVE >JSON  the tasks in crash's output of `foreach bt`, and of `bt -a`
        outside unmap DUMP PHYSICAL  clear the page table entry at this physical address of a dump
        outside pages JSON           is each page of a stack there if, and only if, its descriptor says so?
+       outside failed JSON          how many sleeping tasks have no frames?
        outside compare OFF ON       do tasks have the same frames? prints the differences
        outside result NAME KEY=VALUE...  a row for build/results/suites.json
 
@@ -30,6 +31,30 @@ OURS = re.compile(r"kstackd|kstack_collect")
 
 def dump(path):
     Qmp(os.environ["DS_QMP"], 600).call("dump-guest-memory", paging=False, protocol="file:" + os.path.abspath(path))
+    # QEMU lets nobody write it
+    os.chmod(path, 0o600)
+    headers_first(path)
+
+
+def headers_first(path):
+    """
+    makedumpfile 1.7.2 takes program headers to be right behind the ELF header, where QEMU
+    since 7.2 has two of sections, which nobody needs
+    """
+    with open(path, "r+b") as f:
+        head = bytearray(f.read(64))
+        phoff, = struct.unpack_from("<Q", head, 32)
+        phentsize, phnum = struct.unpack_from("<HH", head, 54)
+        if phoff == 64:
+            return
+        f.seek(phoff)
+        headers = f.read(phentsize * phnum)
+        if 64 + len(headers) > struct.unpack_from("<Q", headers, 8)[0]:
+            raise Error(f"{path}: no room for {phnum} program headers")
+        struct.pack_into("<QQ", head, 32, 64, 0)
+        struct.pack_into("<HHHHHH", head, 52, 64, phentsize, phnum, 0, 0, 0)
+        f.seek(0)
+        f.write(head + headers)
 
 
 def crash_tasks(text):
@@ -160,6 +185,8 @@ def main():
             print(f"{d['comm']}:\n  off: {d['off']}\n  on:  {d['on']}\n  {d['why'] or 'UNEXPLAINED'}")
         print(f"same {same} explained {sum(bool(d['why']) for d in differ)} unexplained {sum(not d['why'] for d in differ)}")
         return any(not d["why"] for d in differ)
+    elif command == "failed":
+        print(sum(bool(t["error"]) or not t["frames"] for t in load(rest[0]) if not t["running"]))
     elif command == "result":
         result(rest[0], rest[1:])
     else:
