@@ -4,6 +4,7 @@ usage: outside dump FILE            (a vm --host command) the guest's memory, as
        outside crash FILE ACTIVE >JSON  the tasks in crash's output of `foreach bt`, and of `bt -a`
        outside unmap DUMP PHYSICAL  clear the page table entry at this physical address of a dump
        outside pages JSON           is each page of a stack there if, and only if, its descriptor says so?
+       outside lost WHOLE FILTERED  how many tasks has a filtered dump lost? The others must be the same
        outside failed JSON          how many sleeping tasks have no frames?
        outside compare OFF ON       do tasks have the same frames? prints the differences
        outside result NAME KEY=VALUE...  a row for build/results/suites.json
@@ -185,6 +186,12 @@ def main():
             print(f"{d['comm']}:\n  off: {d['off']}\n  on:  {d['on']}\n  {d['why'] or 'UNEXPLAINED'}")
         print(f"same {same} explained {sum(bool(d['why']) for d in differ)} unexplained {sum(not d['why'] for d in differ)}")
         return any(not d["why"] for d in differ)
+    elif command == "lost":
+        whole, filtered = ({t["task"]: t for t in load(path)} for path in rest)
+        other = [t["comm"] for address, t in filtered.items() if whole.get(address) != t]
+        if other:
+            raise Error(f"other frames than in the whole dump: {', '.join(other)}")
+        print(len(whole) - len(filtered))
     elif command == "failed":
         print(sum(bool(t["error"]) or not t["frames"] for t in load(rest[0]) if not t["running"]))
     elif command == "result":

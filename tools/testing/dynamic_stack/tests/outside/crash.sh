@@ -55,7 +55,8 @@ sp=$(sed -n "/^PID: $pid /,/^\$/s/^ #0 \[\([0-9a-f]*\)\].*/\1/p" "$DS_TMP/on.txt
 pte=$(crash_says "$crash" "$DS_TMP/on.dump" "vtop $sp" | sed -n 's/^ *PTE: *\([0-9a-f]*\) .*/\1/p' | tail -n 1)
 "$outside" unmap "$DS_TMP/broken.dump" "$pte"
 crash_says "$crash" "$DS_TMP/broken.dump" "bt $pid" | tee "$DS_TMP/broken"
-grep -q 'bt: no page at the stack pointer' "$DS_TMP/broken" || fail "not noticed: no page at the stack pointer"
+grep -Eq '^bt: (no page at the stack pointer|invalid kernel virtual address)' "$DS_TMP/broken" ||
+	fail "not noticed: no page at the stack pointer"
 ! grep -q '^ #0' "$DS_TMP/broken" || fail "frames from a page that is not there"
 
 "$outside" result crash "tool=$("$crash" --version | sed -n '1,/^crash/s/^crash //p')" status=pass \

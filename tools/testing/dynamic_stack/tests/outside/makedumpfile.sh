@@ -16,7 +16,10 @@ built "${1:-}"
 command -v makedumpfile >/dev/null || { echo "makedumpfile is missing: 'make check-suites' installs it"; exit 4; }
 crash=$BUILD/crash/crash
 
-for v in on switch off; do
+# The filter may lose tasks, feature on or off: seen with 1.7.2 and 1.7.8 on Linux 6.12, six of
+# some 60, in dumps without notes of the kernel. Those that it leaves must be the same.
+declare -A lost
+for v in off on switch; do
 	dumped makedumpfile $v
 	makedumpfile -l -d 31 "$DS_TMP/$v.dump" "$DS_TMP/$v.filtered" || fail "$v: makedumpfile failed"
 	whole=$(stat -c %s "$DS_TMP/$v.dump") small=$(stat -c %s "$DS_TMP/$v.filtered")
@@ -24,14 +27,19 @@ for v in on switch off; do
 	[ $((small * 2)) -lt "$whole" ] || fail "$v: nothing was filtered"
 	crash_tasks "$crash" "$DS_TMP/$v.dump" $v-whole
 	crash_tasks "$crash" "$DS_TMP/$v.filtered" $v
-	cmp "$DS_TMP/$v-whole.txt" "$DS_TMP/$v.txt" || fail "$v: other frames in the filtered dump"
+	lost[$v]=$("$outside" lost "$DS_TMP/$v-whole.json" "$DS_TMP/$v.json") || fail "$v: see above"
+	[ "$(grep -c '"pid"' "$DS_TMP/$v.json")" -ge 30 ] || fail "$v: hardly a task is left"
 	if $python -c 'import drgn' 2>/dev/null; then
 		$python "$TOOLS/outside.d/drgn-tasks.py" "$vmlinux" "$DS_TMP/$v.filtered" >"$DS_TMP/$v-drgn.json"
 		pages_right $v-drgn 0
 	fi
 done
-compared off switch
-compared off on
+compared off-whole switch-whole
+compared off-whole on-whole
+for v in on switch; do
+	[ "${lost[off]}" != 0 ] || [ "${lost[$v]}" = 0 ] || fail "$v: ${lost[$v]} tasks are lost, none with the feature off"
+done
+differences="$differences; tasks lost by the filter: on ${lost[on]}, switch ${lost[switch]}, off ${lost[off]}"
 "$outside" result makedumpfile "tool=$(makedumpfile -v 2>&1 | sed -n 's/^makedumpfile: version //p' | head -n 1)" \
 	status=pass on="$differences" off=reference
 echo "note: $differences"
