@@ -43,7 +43,7 @@ pid=$(sed -n 's/^PID: \([0-9]*\) .*COMMAND: "nap1"/\1/p' "$DS_TMP/on.txt")
 crash_says "$crash" "$DS_TMP/on.dump" "bt -r $pid" >"$DS_TMP/raw"
 absent=$(grep -c '(no page)' "$DS_TMP/raw" || true)
 [ "$absent" = 3 ] || fail "bt -r says that $absent pages of a shallow sleeper are absent, not 3"
-[ "$(grep -c '^[0-9a-f]*:  [0-9a-f_]' "$DS_TMP/raw")" -ge 256 ] || fail "bt -r does not show the page that is there"
+[ "$(grep '^[0-9a-f]*:  ' "$DS_TMP/raw" | grep -vc '(no page)')" = 256 ] || fail "bt -r does not show the page that is there"
 crash_says "$crash" "$DS_TMP/on.dump" 'bt -v' | tee "$DS_TMP/overflow"
 ! grep -q 'possible stack overflow' "$DS_TMP/overflow" || fail "bt -v takes a stack for overflown"
 
