@@ -10,6 +10,10 @@ MAKEFLAGS += --no-print-directory
 # The kernel's own make must not see variables given to this one
 unexport MAKEFLAGS
 export FORCE PATCH SIGNOFF BOCHS ARCH
+# SERIES=7.3: another base, in build/7.3 (bases/)
+ifneq ($(SERIES),)
+export SERIES
+endif
 
 .PHONY: help setup branch sync series refresh kernel base-kernel demo estimate bench check check-fred check-suites check-configs android-selftest soak storm docs lint deb clean
 
@@ -19,8 +23,8 @@ help: ## list the targets
 setup: ## install the Debian packages that are missing (nothing if none is)
 	@$(T)/setup
 
-branch: setup ## git branch in build/linux: the base and a commit per patch
-	@$(T)/series branch
+branch: $(if $(LINUX),,setup) ## git branch in build/linux: the base and a commit per patch (all: SERIES=7.3, in build/7.3; LINUX=dir: does it apply there?)
+	@$(T)/series $(if $(LINUX),try "$(LINUX)",branch)
 
 refresh: ## commits and edits in build/linux become patches and files here (PATCH=NNNN)
 	@$(T)/series refresh

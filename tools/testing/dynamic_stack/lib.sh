@@ -8,25 +8,6 @@
 # DS_ROOT: another repository root, for tests of the scripts themselves
 DS_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=${DS_ROOT:-$(cd "$DS_HERE/../../.." && pwd)}
-BUILD=$ROOT/build
-# ARCH: for which architecture kernels and guests are. $OUT: where they are; the
-# source tree is in $BUILD for all. ds/arch.py has the rest
-case ${ARCH:-} in
-arm64) OUT=$BUILD/arm64 ;;
-*) OUT=$BUILD ;;
-esac
-# shellcheck disable=SC2034 # for the scripts that source this
-LOG=$OUT/log
-if [ -r "$ROOT/base.mk" ]; then
-	# NAME=value lines; what is set in the environment wins
-	while IFS='=' read -r name value; do
-		case $name in
-		BASE_PACKAGE | BASE_VERSION | SERIES)
-			[ -n "${!name:-}" ] || printf -v "$name" %s "$value"
-			export "${name?}" ;;
-		esac
-	done <"$ROOT/base.mk"
-fi
 
 msg() { printf '%s\n' "$*"; }
 note() { printf 'note: %s\n' "$*" >&2; }
@@ -36,6 +17,37 @@ die() {
 	printf 'error: %s\n' "$*" >&2
 	exit 1
 }
+
+# SERIES: the base. base.mk has the usual one's, bases/SERIES.mk another's
+TOP=$ROOT/build
+BUILD=$TOP
+if [ -r "$ROOT/base.mk" ]; then
+	base_mk=$ROOT/base.mk
+	usual=$(sed -n 's/^SERIES=//p' "$base_mk")
+	if [ "${SERIES:-$usual}" != "$usual" ]; then
+		base_mk=$ROOT/bases/$SERIES.mk
+		[ -r "$base_mk" ] ||
+			die "SERIES=$SERIES: there is no bases/$SERIES.mk: $(cd "$ROOT" && echo "$usual" "$(ls bases 2>/dev/null | sed 's/\.mk$//' | xargs)")"
+		# What is built of another base is apart
+		BUILD=$TOP/$SERIES
+	fi
+	# NAME=value lines; what is set in the environment wins
+	while IFS='=' read -r name value; do
+		case $name in
+		BASE_PACKAGE | BASE_VERSION | BASE_SUITE | SERIES)
+			[ -n "${!name:-}" ] || printf -v "$name" %s "$value"
+			export "${name?}" ;;
+		esac
+	done <"$base_mk"
+fi
+# ARCH: for which architecture kernels and guests are. $OUT: where they are; the
+# source tree is in $BUILD for all. ds/arch.py has the rest
+case ${ARCH:-} in
+arm64) OUT=$BUILD/arm64 ;;
+*) OUT=$BUILD ;;
+esac
+# shellcheck disable=SC2034 # for the scripts that source this
+LOG=$OUT/log
 
 # need_cmd COMMAND PACKAGE
 need_cmd() {

@@ -15,7 +15,22 @@ from .ui import Error
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 # DS_ROOT: another repository root, for tests of the scripts themselves
 ROOT = os.environ.get("DS_ROOT") or os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
-BUILD = os.path.join(ROOT, "build")
+TOP = os.path.join(ROOT, "build")
+
+
+def another_series():
+    """SERIES, if it is not the usual one: what is built of it is apart. "" for base.mk's"""
+    series = os.environ.get("SERIES", "")
+    try:
+        with open(os.path.join(ROOT, "base.mk"), encoding="utf-8") as f:
+            usual = re.search(r"^SERIES=(.*)", f.read(), re.M)
+    except OSError:
+        return ""
+    return "" if usual and usual[1] == series else series
+
+
+# As lib.sh has it
+BUILD = os.path.join(TOP, another_series()).rstrip("/")
 
 
 def built(arch=ARCH):
@@ -25,7 +40,7 @@ def built(arch=ARCH):
 
 OUT = built()
 LOGS = os.path.join(OUT, "log")
-RESULTS = os.path.join(BUILD, "results", ARCH.folder).rstrip("/")
+RESULTS = os.path.join(TOP, "results", another_series(), ARCH.folder).rstrip("/")
 
 
 def tool(name):
@@ -44,13 +59,16 @@ def image(name, arch=ARCH):
 
 
 def base_mk():
-    """base.mk as a dict, as lib.sh reads it; what is set in the environment wins."""
+    """base.mk or bases/SERIES.mk as a dict, as lib.sh reads it; what is set in the environment wins."""
     if not os.path.exists(os.path.join(ROOT, "base.mk")):
         raise Error(f"base.mk is missing: is {ROOT} the repository?")
-    names = ("BASE_PACKAGE", "BASE_VERSION", "SERIES")
-    out = output(["bash", "-c", '. "$0"; shift 0; for n; do printf "%s\\n" "${!n:-}"; done', tool("lib.sh"), *names],
-                 env=dict(os.environ, DS_ROOT=ROOT))
-    return dict(zip(names, out.split("\n")))
+    names = ("BASE_PACKAGE", "BASE_VERSION", "BASE_SUITE", "SERIES")
+    r = subprocess.run(["bash", "-c", '. "$0"; shift 0; for n; do printf "%s\\n" "${!n:-}"; done', tool("lib.sh"), *names],
+                       env=dict(os.environ, DS_ROOT=ROOT), check=False, text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if r.returncode:
+        raise Error(r.stderr.strip().removeprefix("error: "))
+    return dict(zip(names, r.stdout.split("\n")))
 
 
 def command_line(name, otherwise=None):

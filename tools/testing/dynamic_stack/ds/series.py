@@ -16,6 +16,9 @@ The patch series and the git branch that is made of it.
                              configuration of that build directory compiles
   series lines               how many lines of existing files series A and B change
   series status              what differs between build/linux and here
+  series try DIRECTORY       does it apply to that kernel tree?  Each patch of the
+                             nearest series is tried, without fuzz; nothing there
+                             is changed
 
 New files of the kernel live in this repository at the path they have in the
 kernel.  The trailer `New-files: PATH...` in a patch's message names those
@@ -24,6 +27,11 @@ kernel.  The trailer `New-files: PATH...` in a patch's message names those
 The line `# series B` in patches/*/series parts the feature from what stands on
 it.  A patch of B may also edit new files.  They are here as they are in the end;
 what series A brings of them is that without B's patches.
+
+New files are written for the newest base.  Where an older one needs another,
+patches/SERIES/new/PATH takes its place there.
+
+SERIES=7.3 in the environment: another base, see bases/, in build/7.3/linux.
 """
 
 import fcntl
@@ -40,12 +48,14 @@ import tarfile
 import tempfile
 
 from . import ui
-from .repo import BUILD, ROOT, base_mk, output, short, tool
+from .repo import BUILD, ROOT, TOP, base_mk, output, short, tool
 from .ui import Error, Progress
 
 LINUX = os.path.join(BUILD, "linux")
 BASE = base_mk()
 PATCHES = os.path.join(ROOT, "patches", BASE["SERIES"])
+# New files that are others in this series alone
+INSTEAD = os.path.join(PATCHES, "new")
 BRANCH = "dynamic-stack"
 # In the file that lists the patches: from here on, series B
 SERIES_B = "# series B"
@@ -84,11 +94,22 @@ def installed_version():
     if os.environ.get("BASE_TARBALL"):
         # Another tarball, for tests; its version may differ from the tested one
         return os.environ.get("BASE_TARBALL_VERSION") or BASE["BASE_VERSION"]
+    if BASE["BASE_SUITE"]:
+        # Not in this machine's own suite: what fetch-base got
+        try:
+            with open(fetched() + ".version", encoding="utf-8") as f:
+                return f.read().strip()
+        except OSError:
+            raise Error(f"{short(fetched())} is missing: run 'make SERIES={BASE['SERIES']} setup'") from None
     r = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], check=False,
                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     if r.returncode or not r.stdout:
         raise Error(f"Debian package {package} is not installed: run 'make setup'")
     return r.stdout.strip()
+
+
+def fetched():
+    return os.path.join(TOP, "base", BASE["BASE_PACKAGE"] + ".tar.xz")
 
 
 def base_ref(version):
@@ -99,9 +120,13 @@ def base_ref(version):
 def import_base(version):
     """The tarball as one commit, read straight into git fast-import."""
     package = BASE["BASE_PACKAGE"]
+    again = f"reinstall the Debian package {package}"
     tarball = os.environ.get("BASE_TARBALL") or f"/usr/src/{package}.tar.xz"
+    if BASE["BASE_SUITE"] and not os.environ.get("BASE_TARBALL"):
+        tarball = fetched()
+        again = f"delete it and run 'make SERIES={BASE['SERIES']} setup'"
     if not os.path.exists(tarball):
-        raise Error(f"{tarball} is missing: reinstall the Debian package {package}")
+        raise Error(f"{tarball} is missing: {again}")
     if shutil.disk_usage(BUILD).free < int(os.environ.get("DS_DISK_GIB", "4")) << 30:
         raise Error(f"less than 4 GiB free in {BUILD}: free some disk space")
     ref = base_ref(version)
@@ -131,7 +156,7 @@ def import_base(version):
                 marks.append((mode, done, path[1]))
                 progress.update(done)
         if not marks:
-            raise Error(f"{tarball}: holds no files: reinstall the Debian package {package}")
+            raise Error(f"{tarball}: holds no files: {again}")
         # Name and date come from the package alone: the same base is the same commit
         who = f"Debian kernel source <{package}> {newest} +0000"
         text = f"{package} {version}\n\nThe source package as Debian ships it.\n".encode()
@@ -144,7 +169,7 @@ def import_base(version):
             raise Error("git fast-import failed: see the messages above")
     except (lzma.LZMAError, tarfile.TarError, EOFError) as e:
         importer.kill()
-        raise Error(f"{tarball}: {e}: reinstall the Debian package {package}") from None
+        raise Error(f"{tarball}: {e}: {again}") from None
     except BrokenPipeError:
         raise Error("git fast-import stopped: is the disk full?") from None
     finally:
@@ -214,8 +239,15 @@ def new_files():
                  for top in KERNEL_DIRS for d, _, ns in os.walk(os.path.join(ROOT, top)) for n in ns]
     else:
         names = r.stdout.split("\0")
-    return sorted({n for n in names if n and os.path.lexists(os.path.join(ROOT, n))
+    names += [os.path.relpath(os.path.join(d, n), INSTEAD) for d, _, ns in os.walk(INSTEAD) for n in ns]
+    return sorted({n for n in names if n and os.path.lexists(ours(n))
                    and not re.search(r"(~|\.orig|\.rej|\.swp|\.pyc)$", n)})
+
+
+def ours(f):
+    """Where this repository has a new file: one for this series alone comes first"""
+    instead = os.path.join(INSTEAD, f)
+    return instead if os.path.lexists(instead) else os.path.join(ROOT, f)
 
 
 class Patch:
@@ -331,7 +363,7 @@ def as_brought(patches, owner):
         env = {"GIT_INDEX_FILE": os.path.join(tmp, "index")}
         git("read-tree", "--empty", env=env)
         git("update-index", "--add", "--index-info", env=env, input="".join(
-            f"{mode(os.path.join(ROOT, f))} {blob(os.path.join(ROOT, f), True)}\t{f}\n" for f in files))
+            f"{mode(ours(f))} {blob(ours(f), True)}\t{f}\n" for f in files))
         for p in reversed(patches):
             mine = [f"--include={f.decode()}" for f in p.files() if f.decode() in owner]
             wrong = mine and git_apply(p, env, "-R", *mine)
@@ -363,7 +395,7 @@ def build_commits(base, version):
                     raise Error(f"{short(PATCHES)}/{p.name} does not apply to {where} of "
                                 f"{BASE['BASE_PACKAGE']} {version} (made for {BASE['BASE_VERSION']}): "
                                 "correct the patch; nothing was changed")
-            info = "".join(f"{mode(os.path.join(ROOT, f))} {before.get(f) or blob(os.path.join(ROOT, f), True)}\t{f}\n"
+            info = "".join(f"{mode(ours(f))} {before.get(f) or blob(ours(f), True)}\t{f}\n"
                            for f, o in sorted(owner.items()) if o is p)
             if info:
                 git("update-index", "--add", "--index-info", env=env, input=info)
@@ -375,6 +407,85 @@ def build_commits(base, version):
                    "GIT_COMMITTER_DATE": p.date}
             commit = git("commit-tree", tree, "-p", commit, "-F", "-", env=who, input=p.message).strip()
     return commit
+
+
+# --- another tree -----------------------------------------------------------
+
+def tree_version(tree):
+    """VERSION.PATCHLEVEL of a kernel tree, as two numbers"""
+    try:
+        with open(os.path.join(tree, "Makefile"), encoding="utf-8", errors="replace") as f:
+            found = dict(re.findall(r"^(VERSION|PATCHLEVEL) *= *(\d+)", f.read(4000), re.M))
+        return int(found["VERSION"]), int(found["PATCHLEVEL"])
+    except (OSError, KeyError):
+        raise Error(f"LINUX={tree}: not a kernel source tree: no VERSION and PATCHLEVEL in its Makefile") from None
+
+
+def nearest(version):
+    """The series of the newest base that is not newer than this; else the oldest"""
+    have = sorted(tuple(map(int, n.split("."))) for n in os.listdir(os.path.join(ROOT, "patches"))
+                  if re.fullmatch(r"\d+\.\d+", n) and os.path.exists(os.path.join(ROOT, "patches", n, "series")))
+    if not have:
+        raise Error("patches/ has no series")
+    return ".".join(map(str, max([v for v in have if v <= version], default=have[0])))
+
+
+def try_tree(tree):
+    """Each patch in its turn, file by file: what does not apply is left out, and told."""
+    tree = os.path.abspath(os.path.expanduser(tree))
+    version = tree_version(tree)
+    if not os.environ.get("SERIES"):
+        os.environ["SERIES"] = nearest(version)
+        # Another series: all paths are others
+        return subprocess.run([tool("series"), "try", tree], check=False).returncode
+    names = sum(series_names(), [])
+    patches = [Patch(n) for n in names]
+    mine = new_files()
+    touched = {f.decode() for p in patches for f in p.files()}
+    wrong, files = [], 0
+    with tempfile.TemporaryDirectory() as tmp:
+        repository = os.path.join(tmp, "tree")
+        output(["git", "init", "-q", repository])
+
+        def run(*args, **kw):
+            return subprocess.run(["git", "-C", repository, *args], check=False, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, env=dict(os.environ, LC_ALL="C"), **kw)
+
+        index = []
+        for f in sorted(touched | set(mine)):
+            source = ours(f) if f in mine else os.path.join(tree, f)
+            if f in mine and os.path.lexists(os.path.join(tree, f)):
+                wrong.append(f"{f}: exists there, and is a new file of the series")
+            if os.path.isfile(source) and f in touched:
+                with open(source, "rb") as content:
+                    blob_id = run("hash-object", "-w", "--no-filters", "--stdin", input=content.read()).stdout.decode().strip()
+                index.append(f"100644 {blob_id}\t{f}\n")
+        run("update-index", "--add", "--index-info", input="".join(index).encode())
+        # New files are here as the last patch leaves them
+        for p in reversed(patches):
+            for f in (x.decode() for x in p.files()):
+                if f in mine:
+                    run("apply", "--cached", "-R", f"--include={f}", "-", input=p.diff)
+        failed = {}
+        for p in patches:
+            said = []
+            for f in (x.decode() for x in p.files()):
+                files += 1
+                r = run("apply", "--cached", "--whitespace=nowarn", f"--include={f}", "-", input=p.diff)
+                if r.returncode:
+                    where = describe_failure(r.stderr.decode(errors="replace"), p)
+                    said.append(where + (f", which {failed[f]} edits, too" if f in failed else ""))
+                    failed.setdefault(f, p.name.split("-")[0])
+            word = f"does not apply: {'; '.join(said)}" if said else "applies" if p.diff.strip() else "brings new files"
+            print(f"{p.name.removesuffix('.patch')}: {word}")
+            if said:
+                wrong.append(p.name)
+    print("\n".join(w for w in wrong if ": " in w), end="\n" if any(": " in w for w in wrong) else "")
+    bad = sum(": " not in w for w in wrong)
+    print(f"{short(PATCHES)} on {tree} ({version[0]}.{version[1]}): "
+          f"{len(patches) - bad} of {len(patches)} patches apply without fuzz"
+          + (f", {bad} do not" if bad else ""))
+    return 1 if wrong else 0
 
 
 # --- the work tree ----------------------------------------------------------
@@ -423,7 +534,7 @@ def unsaved():
         lost.append(f"{n} commit(s) that are not in {short(PATCHES)}")
     mine = set(new_files())
     for f in edits():
-        if f in mine and tree_blob(f) == blob(os.path.join(ROOT, f)):
+        if f in mine and tree_blob(f) == blob(ours(f)):
             continue
         if f in mine and tree_blob(f) == load_sync().get(f):
             continue        # not edited there, only older than here
@@ -453,7 +564,8 @@ def checkout(commit):
     else:
         # Files that sync copied already equal the new tree: tell the index, so
         # that reset leaves them (and their dates) alone.
-        same = [f for f in mine if f in edits() and os.path.lexists(os.path.join(LINUX, f))]
+        dirty = edits()
+        same = [f for f in mine if f in dirty and os.path.lexists(os.path.join(LINUX, f))]
         if same:
             git("update-index", "--add", "-z", "--stdin", input="".join(f + "\0" for f in same))
         if git("rev-parse", "--abbrev-ref", "HEAD").strip() != BRANCH:
@@ -462,7 +574,7 @@ def checkout(commit):
         git("reset", "-q", "--hard", commit)
     git("update-ref", EXPORTED, commit)
     tag_last_a(commit)
-    save_sync({f: blob(os.path.join(ROOT, f)) for f in mine})
+    save_sync({f: blob(ours(f)) for f in mine})
 
 
 def tag_last_a(commit):
@@ -482,7 +594,7 @@ def branch():
     commit = build_commits(base, version)
     if rev("HEAD") == commit and rev(EXPORTED) == commit and not edits():
         tag_last_a(commit)
-        save_sync({f: blob(os.path.join(ROOT, f)) for f in new_files()})
+        save_sync({f: blob(ours(f)) for f in new_files()})
     else:
         if os.environ.get("FORCE") != "1":
             lost = unsaved()
@@ -494,7 +606,7 @@ def branch():
     if version != BASE["BASE_VERSION"]:
         print(f"note: base is {version}, the series was tested with {BASE['BASE_VERSION']}")
     n = git("rev-list", "--count", f"{base}..{commit}").strip()
-    print(f"build/linux: branch {BRANCH} at {commit[:12]}: {BASE['BASE_PACKAGE']} {version} + {n} patches")
+    print(f"{short(LINUX)}: branch {BRANCH} at {commit[:12]}: {BASE['BASE_PACKAGE']} {version} + {n} patches")
 
 
 def ensure_branch():
@@ -508,7 +620,7 @@ def sync(quiet=False):
     record, count = load_sync(), 0
     files = new_files()
     for f in files:
-        src, dst = os.path.join(ROOT, f), os.path.join(LINUX, f)
+        src, dst = ours(f), os.path.join(LINUX, f)
         here, there, last = blob(src), tree_blob(f), record.get(f)
         if here == there and (not os.path.lexists(dst) or mode(src) == mode(dst)):
             record[f] = here
@@ -536,7 +648,7 @@ def sync(quiet=False):
         del record[f]
     save_sync(record)
     if count or not quiet:
-        print(f"build/linux: {count} of {len(files)} new files updated")
+        print(f"{short(LINUX)}: {count} of {len(files)} new files updated")
 
 
 # --- the way back -----------------------------------------------------------
@@ -644,7 +756,7 @@ def refresh(args):
     copy = []
     for f in sorted(in_head | set(added) | (mine & set(record))):
         there = tree_blob(f)
-        here = blob(os.path.join(ROOT, f)) if f in mine else None
+        here = blob(ours(f)) if f in mine else None
         if there == here or there is None and f not in mine:
             continue
         if there is None:
@@ -694,7 +806,7 @@ def refresh(args):
     for f in copy:
         src = os.path.join(LINUX, f)
         with open(src, "rb") as s:
-            changed += write_if_changed(os.path.join(ROOT, f), s.read(), mode(src) == "100755")
+            changed += write_if_changed(ours(f), s.read(), mode(src) == "100755")
     for name, data in out.items():
         changed += write_if_changed(os.path.join(PATCHES, name), data)
     if names or os.path.isdir(PATCHES):
@@ -711,7 +823,7 @@ def refresh(args):
     # 4. the branch as `make branch` would make it; the work tree equals it already
     commit = build_commits(base, installed_version())
     checkout(commit)
-    print(f"build/linux: branch {BRANCH} at {commit[:12]}")
+    print(f"{short(LINUX)}: branch {BRANCH} at {commit[:12]}")
 
 
 def add_trailers(message, files):
@@ -1028,7 +1140,7 @@ def main():
         os.environ.pop(name, None)
     os.makedirs(BUILD, exist_ok=True)
     with open(os.path.join(BUILD, ".series-lock"), "w", encoding="utf-8") as lock:
-        if command not in ("check", "mail", "objects"):
+        if command not in ("check", "mail", "objects", "try"):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -1046,6 +1158,8 @@ def main():
             print_lines()
         elif command == "mail":
             mail_series(args)
+        elif command == "try" and len(args) == 1:
+            return try_tree(args[0])
         elif command == "objects" and len(args) == 1:
             print_objects(args[0])
         elif command == "check":
