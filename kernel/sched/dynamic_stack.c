@@ -24,26 +24,44 @@ struct look {
 	int				left;
 };
 
-static bool throttled(struct task_struct *tsk)
+/*
+ * The task whose turn it is: with proxy execution, @next may run for another one,
+ * which waits for a mutex that @next has.
+ */
+static struct task_struct *donor_of(struct rq *rq, struct task_struct *next)
 {
-#ifdef CONFIG_CFS_BANDWIDTH
-	return cfs_rq_of(&tsk->se)->throttle_count;
+#ifdef CONFIG_SCHED_PROXY_EXEC
+	return rq->donor;
 #else
-	return false;
+	return next;
+#endif
+}
+
+/* As __schedule() does with what it has picked. */
+static void run_instead(struct rq *rq, struct task_struct *other)
+{
+	other->sched_class->set_next_task(rq, other, true);
+	rq->next_class = other->sched_class;
+	rq_set_donor(rq, other);
+#ifdef CONFIG_SCHED_PROXY_EXEC
+	other->blocked_donor = NULL;
 #endif
 }
 
 /*
- * @tsk is in one of this CPU's queues. With core scheduling it must not run
- * beside a sibling's task with another cookie. One of a higher level may use
- * pages that others were refused; one of each level that does not get them is
- * enough, as nearly all sleepers need the same number.
+ * @tsk is in one of this CPU's queues. If it is blocked, it is there only for its
+ * turn to be the mutex owner's, or until its dequeue is due. With core scheduling
+ * it must not run beside a sibling's task with another cookie. One of a higher
+ * level may use pages that others were refused; one of each level that does not
+ * get them is enough, as nearly all sleepers need the same number.
  */
 static bool can_run(struct task_struct *tsk, struct look *look)
 {
 	enum dynamic_stack_level level;
 
 	look->left--;
+	if (tsk->is_blocked)
+		return false;
 	if (!sched_cpu_cookie_match(task_rq(tsk), tsk))
 		return false;
 	if (dynamic_stack_runnable(tsk))
@@ -126,11 +144,6 @@ static struct task_struct *whole_rt_task(struct rq *rq, struct look *look)
 	return NULL;
 }
 
-static bool fair_task_ready(struct task_struct *tsk)
-{
-	return !tsk->se.sched_delayed && !throttled(tsk);
-}
-
 /*
  * The refiller, if it is in this queue. It is bound to this CPU, so that its
  * state is guarded by this lock. It may run beside any cookie: what it sees of
@@ -140,7 +153,7 @@ static struct task_struct *ready_refiller(struct rq *rq)
 {
 	struct task_struct *tsk = dynamic_stack_refiller(cpu_of(rq));
 
-	if (!tsk || task_rq(tsk) != rq || !task_on_rq_queued(tsk) || tsk->se.sched_delayed)
+	if (!tsk || task_rq(tsk) != rq || !task_on_rq_queued(tsk) || tsk->is_blocked)
 		return NULL;
 	return tsk;
 }
@@ -162,15 +175,14 @@ static struct task_struct *ready_collector(struct rq *rq)
 	if (task_rq(tsk) != rq || !raw_spin_trylock(&tsk->pi_lock))
 		return NULL;
 	/* Somebody may have made it a real-time task. */
-	ready = task_rq(tsk) == rq && task_on_rq_queued(tsk) &&
+	ready = task_rq(tsk) == rq && task_on_rq_queued(tsk) && !tsk->is_blocked &&
 		(tsk->sched_class == &rt_sched_class ||
-		 (tsk->sched_class == &fair_sched_class && fair_task_ready(tsk))) &&
+		 tsk->sched_class == &fair_sched_class) &&
 		sched_cpu_cookie_match(rq, tsk);
 	raw_spin_unlock(&tsk->pi_lock);
 	return ready ? tsk : NULL;
 }
 
-#ifdef CONFIG_SMP
 /*
  * The one that has not run for longest, or a busy one would keep out the rest.
  * Those that can't run are turned to the other end of the list, as in the load
@@ -184,7 +196,7 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
 
 	for (nr = 0; nr < MAX_LOOK && !list_empty(&rq->cfs_tasks); nr++) {
 		tsk = list_last_entry(&rq->cfs_tasks, struct task_struct, se.group_node);
-		if (fair_task_ready(tsk) && can_run(tsk, look)) {
+		if (can_run(tsk, look)) {
 			found = tsk;
 			break;
 		}
@@ -193,83 +205,11 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
 	list_splice(&seen, &rq->cfs_tasks);
 	return found;
 }
-#else
-/* Where the last search ended, so that many that can't run don't hide the rest. */
-static u64 looked_until;
-
-static struct rb_node *look_from(struct cfs_rq *cfs_rq)
-{
-	struct rb_node *node = cfs_rq->tasks_timeline.rb_root.rb_node, *from = NULL;
-
-	while (node) {
-		struct sched_entity *se = rb_entry(node, struct sched_entity, run_node);
-
-		if ((s64)(se->deadline - looked_until) > 0) {
-			from = node;
-			node = node->rb_left;
-		} else {
-			node = node->rb_right;
-		}
-	}
-	return from ?: rb_first_cached(&cfs_rq->tasks_timeline);
-}
-
-static struct task_struct *whole_task_of(struct cfs_rq *cfs_rq, struct look *look)
-{
-	struct rb_node *node = look_from(cfs_rq);
-
-	for (; node && look->left > 0; node = rb_next(node)) {
-		struct sched_entity *se = rb_entry(node, struct sched_entity, run_node);
-		struct task_struct *tsk = container_of(se, struct task_struct, se);
-
-		looked_until = se->deadline;
-		if (!entity_is_task(se) || !fair_task_ready(tsk))
-			look->left--;
-		else if (can_run(tsk, look))
-			return tsk;
-	}
-	/* The end: from the beginning next time. */
-	if (!node)
-		looked_until = cfs_rq->min_vruntime - (1ULL << 62);
-	return NULL;
-}
-
-/*
- * There is no list of all fair tasks here, but one of the queues that have any.
- * The next search goes on with the queue in which this one ends.
- */
-static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
-{
-#ifdef CONFIG_FAIR_GROUP_SCHED
-	static unsigned int queue;
-	struct cfs_rq *cfs_rq;
-	unsigned int i = 0;
-
-	look->left = MAX_LOOK;
-	list_for_each_entry(cfs_rq, &rq->leaf_cfs_rq_list, leaf_cfs_rq_list) {
-		struct task_struct *tsk;
-
-		if (i++ < queue)
-			continue;
-		tsk = whole_task_of(cfs_rq, look);
-		if (tsk || look->left <= 0) {
-			queue = i - 1;
-			return tsk;
-		}
-	}
-	queue = 0;
-	return NULL;
-#else
-	look->left = MAX_LOOK;
-	return whole_task_of(&rq->cfs, look);
-#endif
-}
-#endif
 
 /**
  * dynamic_stack_pick_other - something to run instead of a starved task
  * @rq: this CPU's runqueue
- * @next: the task that was picked; it stays queued where it is
+ * @next: the task that was to run; it stays queued where it is
  *
  * That is this CPU's refiller, so that no task of a higher class or priority
  * can keep it from helping; the collector, if it is in a pass; or a deadline,
@@ -280,9 +220,10 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
  * task that never sleeps leaves them no other time, and it is not what pays for
  * the server's.
  *
- * put_prev_set_next_task() has been done for @next already, and rq->curr is
- * still the previous task, so that can't be used a second time. No next class
- * is given: this is not a class switch that sched_ext should hear of.
+ * put_prev_set_next_task() has been done for the donor already: @next, or with
+ * proxy execution the task that @next would run for. It is put back, and will be
+ * picked again, and look for the mutex's owner again. No next task is given: this
+ * is not a class switch that sched_ext should hear of.
  *
  * Context: __schedule(); @rq's lock is held, interrupts are off.
  * Return: the task to run; it may be the one that runs now.
@@ -290,20 +231,11 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
 struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next)
 {
 	struct look look = { .refused = dynamic_stack_level(next) };
-	struct sched_dl_entity *server = next->dl_server;
-	struct task_struct *other;
+	struct task_struct *donor = donor_of(rq, next), *other;
+	struct sched_dl_entity *server = donor->dl_server;
 
-	next->dl_server = NULL;
-	next->sched_class->put_prev_task(rq, next, NULL);
-#ifdef CONFIG_SCHED_CLASS_EXT
-	if (next->sched_class == &ext_sched_class)
-		/*
-		 * As switch_class() does. Pairs with the smp_load_acquire() in
-		 * kick_cpus_irq_workfn(): a CPU may be waiting there, with
-		 * interrupts off, for this one to have picked.
-		 */
-		smp_store_release(&rq->scx.pnt_seq, rq->scx.pnt_seq + 1);
-#endif
+	donor->dl_server = NULL;
+	donor->sched_class->put_prev_task(rq, donor, NULL);
 
 	other = ready_refiller(rq);
 	if (!other && dynamic_stack_collecting())
@@ -318,9 +250,9 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 		other = whole_rt_task(rq, &look);
 	if (!other)
 		other = rq->idle;
-	if (server && other->sched_class == &fair_sched_class)
+	if (server == &rq->fair_server && other->sched_class == &fair_sched_class)
 		other->dl_server = server;
-	other->sched_class->set_next_task(rq, other, true);
+	run_instead(rq, other);
 	return other;
 }
 
@@ -345,7 +277,7 @@ struct task_struct *dynamic_stack_pick_idle(struct rq *rq)
 		return rq->idle;
 	rq->idle->dl_server = NULL;
 	rq->idle->sched_class->put_prev_task(rq, rq->idle, NULL);
-	other->sched_class->set_next_task(rq, other, true);
+	run_instead(rq, other);
 	return other;
 }
 

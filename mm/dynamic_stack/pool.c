@@ -1061,8 +1061,8 @@ int __init kstack_pool_init(void)
 
 		raw_spin_lock_init(&pool->lock);
 		pool->kick = IRQ_WORK_INIT_HARD(kstack_kick);
-		hrtimer_init(&pool->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-		pool->timer.function = kstackd_timer;
+		hrtimer_setup(&pool->timer, kstackd_timer, CLOCK_MONOTONIC,
+			      HRTIMER_MODE_REL_PINNED_HARD);
 	}
 
 	kstack_reserve_target = min(2 * DSTACK_MAX_NEED * num_possible_cpus(),

@@ -64,7 +64,7 @@ static struct page *kstack_alloc_some(struct kstack_pool *pool)
 	struct page *pages[FILL_BATCH] = { };
 
 	nr = have < want ? min(want - have, FILL_BATCH) : 1;
-	nr = alloc_pages_bulk_array_node(gfp, pool->node, nr, pages);
+	nr = alloc_pages_bulk_node(gfp, pool->node, nr, pages);
 	if (!nr)
 		return NULL;
 	for (i = 0; i < nr; i++) {

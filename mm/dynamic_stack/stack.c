@@ -20,6 +20,7 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
+#include "../vmalloc.h"
 #include "internal.h"
 
 #define NR_CACHED	2
@@ -95,8 +96,11 @@ static int dstack_charge_fork(struct dynamic_stack *ds)
 	if (!memcg_kmem_online())
 		return 0;
 	objcg = get_obj_cgroup_from_current();
-	if (!objcg)
+	if (!objcg || obj_cgroup_is_root(objcg)) {
+		/* Kernel threads', for instance. Nobody counts what the root has. */
+		obj_cgroup_put(objcg);
 		return 0;
+	}
 	err = obj_cgroup_charge(objcg, GFP_KERNEL, DSTACK_PROMISED * PAGE_SIZE);
 	if (err) {
 		obj_cgroup_put(objcg);
@@ -169,16 +173,15 @@ static struct dynamic_stack *dstack_create(int node)
 	raw_spin_lock_init(&ds->lock);
 	refcount_set(&ds->ref, 1);
 
-	ds->vm = get_vm_area_aligned(THREAD_SIZE, THREAD_ALIGN, VM_MAP, node,
-				     __builtin_return_address(0));
+	/* THREAD_ALIGN keeps a stack's PTEs in one page table. */
+	ds->vm = __get_vm_area_node(THREAD_SIZE, THREAD_ALIGN, PAGE_SHIFT, VM_MAP,
+				    VMALLOC_START, VMALLOC_END, node, GFP_KERNEL,
+				    __builtin_return_address(0));
 	if (!ds->vm)
 		goto put;
 	ds->base = (unsigned long)kasan_reset_tag(ds->vm->addr);
 
-	/*
-	 * Page tables for all of it, so that a PTE write never allocates.
-	 * THREAD_ALIGN keeps a stack's PTEs in one page table.
-	 */
+	/* Page tables for all of it, so that a PTE write never allocates. */
 	if (apply_to_page_range(&init_mm, ds->base, THREAD_SIZE, dstack_note_pte, ds))
 		goto free_range;
 

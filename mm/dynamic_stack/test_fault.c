@@ -211,8 +211,8 @@ static void storm(unsigned int rounds)
 {
 	static struct storm storm;
 
-	hrtimer_init(&storm.timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	storm.timer.function = storm_timer;
+	hrtimer_setup(&storm.timer, storm_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_PINNED_HARD);
 
 	while (rounds--) {
 		struct edge edge = {
@@ -443,14 +443,14 @@ static int db(unsigned int rounds, const u8 __user *user)
 /* An error that the kernel notes, and goes on. An emulator lets one write this. */
 static int arm_mc(void)
 {
-	/* Not wrmsrl_safe(): sparse says that its casts truncate a constant. */
+	/* Not wrmsrq_safe(): sparse says that its casts truncate a constant. */
 	int err = wrmsr_safe(MSR_IA32_MCx_STATUS(3), lower_32_bits(MC_STATUS),
 			     upper_32_bits(MC_STATUS));
 
 	if (err)
 		return err;
 	WRITE_ONCE(dynamic_stack_hold_mc, true);
-	return wrmsrl_safe(MSR_IA32_MCG_STATUS, MCG_STATUS_RIPV | MCG_STATUS_EIPV |
+	return wrmsrq_safe(MSR_IA32_MCG_STATUS, MCG_STATUS_RIPV | MCG_STATUS_EIPV |
 			   MCG_STATUS_MCIP | MCG_STATUS_LMCES);
 }
 
@@ -579,10 +579,10 @@ static int pf(unsigned int rounds)
 		unsigned long levels;
 
 		preempt_disable();
-		rdmsrl(MSR_IA32_FRED_STKLVLS, levels);
-		wrmsrl(MSR_IA32_FRED_STKLVLS, levels & ~(3UL << (2 * X86_TRAP_PF)));
+		rdmsrq(MSR_IA32_FRED_STKLVLS, levels);
+		wrmsrq(MSR_IA32_FRED_STKLVLS, levels & ~(3UL << (2 * X86_TRAP_PF)));
 		seen.level0 = pf_ticks(rounds);
-		wrmsrl(MSR_IA32_FRED_STKLVLS, levels);
+		wrmsrq(MSR_IA32_FRED_STKLVLS, levels);
 		preempt_enable();
 	}
 #endif

@@ -95,7 +95,7 @@ static void census_kthread_work(struct kthread_work *kwork)
 
 static int create_kthread_worker(unsigned int id)
 {
-	struct kthread_worker *worker = kthread_create_worker(0, "census_w%u", id);
+	struct kthread_worker *worker = kthread_run_worker(0, "census_w%u", id);
 	struct kthread_work work;
 
 	if (IS_ERR(worker))

@@ -313,7 +313,7 @@ static __always_inline void pf_stack_fred_deliver_irq(struct pt_regs *regs, unsi
 
 	u.fred_ss.type = EVENT_TYPE_EXTINT;
 	u.fred_ss.vector = vector;
-	u.fred_ss.lm = 1;
+	u.fred_ss.l = 1;
 	frame->error_code = 0;
 	frame->ssx = u.ssx;
 	frame->info.edata = 0;

@@ -388,7 +388,7 @@ struct hrtimer {
 	enum hrtimer_restart	(*function)(struct hrtimer *timer);
 };
 
-#define hrtimer_init(timer, clock, mode)	((timer)->function = NULL)
+#define hrtimer_setup(timer, func, clock, mode)	((timer)->function = (func))
 #define CLOCK_MONOTONIC				1
 #define HRTIMER_MODE_REL_PINNED_HARD		0
 
