@@ -15,6 +15,9 @@
  * echo "pair BYTES N" > dynamic_stack_test
  *	of two tasks that do this: go BYTES deep, then wake each other up N times;
  *	one pair at a time
+ * echo "mutex BYTES MS N" > dynamic_stack_test
+ *	hold mutex N, 0 to 3, go BYTES deep and sleep there for MS; back up, wait
+ *	for mutex N - 1, if that is one
  *
  * Reading the file tells the frames of the reading task's own stack.
  */
@@ -25,6 +28,7 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/init.h>
+#include <linux/mutex.h>
 #include <linux/sched/task_stack.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -128,13 +132,27 @@ static noinline void go_deep(struct deep *deep)
 	}
 }
 
+/* A chain: whoever holds one of them waits for the one before it. */
+static struct mutex chain[4];
+
+static void deep_chain(struct deep *deep, unsigned int link)
+{
+	mutex_lock(&chain[link]);
+	go_deep(deep);
+	if (link) {
+		mutex_lock_nested(&chain[link - 1], SINGLE_DEPTH_NESTING);
+		mutex_unlock(&chain[link - 1]);
+	}
+	mutex_unlock(&chain[link]);
+}
+
 static ssize_t test_write(struct file *file, const char __user *ubuf, size_t len, loff_t *pos)
 {
 	/* What msleep() and the scheduler need below the deepest frame. */
 	const unsigned long room = 3072;
 	struct deep deep = { .clean = true };
 	unsigned long top = (unsigned long)task_stack_page(current) + THREAD_SIZE;
-	unsigned int bytes, ms = 0;
+	unsigned int bytes, ms = 0, link = 0;
 	char buf[64], cmd[16];
 
 	if (len >= sizeof(buf))
@@ -142,7 +160,8 @@ static ssize_t test_write(struct file *file, const char __user *ubuf, size_t len
 	if (copy_from_user(buf, ubuf, len))
 		return -EFAULT;
 	buf[len] = '\0';
-	if (sscanf(buf, "%15s %u %u", cmd, &bytes, &ms) < 2)
+	if (sscanf(buf, "%15s %u %u %u", cmd, &bytes, &ms, &link) < 2 ||
+	    link >= ARRAY_SIZE(chain))
 		return -EINVAL;
 	if (bytes > THREAD_SIZE - room)
 		return -ERANGE;
@@ -155,12 +174,15 @@ static ssize_t test_write(struct file *file, const char __user *ubuf, size_t len
 		ms = 0;
 	else if (!strcmp(cmd, "pair"))
 		swap(deep.rounds, ms);
-	else if (strcmp(cmd, "sleep"))
+	else if (strcmp(cmd, "sleep") && strcmp(cmd, "mutex"))
 		return -EINVAL;
 
 	deep.bottom = top - bytes;
 	deep.sleep_ms = ms;
-	go_deep(&deep);
+	if (!strcmp(cmd, "mutex"))
+		deep_chain(&deep, link);
+	else
+		go_deep(&deep);
 	return deep.clean ? len : -EUCLEAN;
 }
 
@@ -188,8 +210,12 @@ DEFINE_SHOW_STORE_ATTRIBUTE(test);
 
 static int __init test_deep_init(void)
 {
+	int i;
+
 	init_completion(&pair_turn[0]);
 	init_completion(&pair_turn[1]);
+	for (i = 0; i < ARRAY_SIZE(chain); i++)
+		mutex_init(&chain[i]);
 	debugfs_create_file("dynamic_stack_test", 0600, NULL, NULL, &test_fops);
 	return 0;
 }
