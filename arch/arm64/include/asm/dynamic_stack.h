@@ -76,7 +76,7 @@ static inline void arch_dynamic_stack_flush_page(unsigned long addr)
 
 static inline void arch_dynamic_stack_flush_end(void)
 {
-	__tlbi_sync_s1ish();
+	__tlbi_sync_s1ish_kernel();
 	isb();
 }
 

@@ -67,7 +67,9 @@ fi
 built "$@"
 text=$(size "$kernel/vmlinux" | awk 'NR == 2 { printf "%.1f", $1 / 1048576 }')
 
-grep -E '^(CONFIG_|# CONFIG_.* is not set)' "$fragment" >"$DS_TMP/wanted"
+# In this series' words: build-kernel's last fragment is the row's
+wanted=$(find "$kernel" -maxdepth 1 -name '.fragment*.config' | sort -V | tail -n 1)
+grep -E '^(CONFIG_|# CONFIG_.* is not set)' "${wanted:-$fragment}" >"$DS_TMP/wanted"
 head_of check >"$DS_TMP/checks"
 cat >"$DS_TMP/job" <<'JOB'
 #!/bin/sh
