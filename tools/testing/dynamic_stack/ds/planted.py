@@ -22,6 +22,7 @@ Lines in a patch's head:
   # delay-ms: MS        in the collector, likewise
   # delay-us: US        in the switch
   # limit, beside       as in a test
+  # series: SERIES      there is such code in this series alone, not in base.mk's
 """
 
 import hashlib
@@ -34,7 +35,7 @@ import sys
 import tempfile
 
 from . import ui
-from .repo import BUILD, HERE, short
+from .repo import BUILD, HERE, another_series, short
 from .ui import Error
 
 DIRECTORY = os.path.join(HERE, "tests/planted")
@@ -65,7 +66,9 @@ class Bug:
 
 
 def bugs():
-    return [Bug(os.path.join(DIRECTORY, n)) for n in sorted(os.listdir(DIRECTORY)) if n.endswith(".patch")]
+    """Those of this series"""
+    found = [Bug(os.path.join(DIRECTORY, n)) for n in sorted(os.listdir(DIRECTORY)) if n.endswith(".patch")]
+    return [b for b in found if "series" not in b.head or another_series() in b.head["series"].split()]
 
 
 def stale(bug, why):

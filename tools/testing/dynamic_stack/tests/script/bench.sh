@@ -12,7 +12,7 @@ mkdir -p "$T" "$B"/kernel-{base,guest,bench-base,bench}/arch/x86/boot
 cp -r "$TOOLS/bench" "$TOOLS/ds" "$TOOLS/lib.sh" "$T"
 cp "$ROOT/base.mk" "$DS_TMP/repo"
 touch "$B"/kernel-{base,guest,bench-base,bench}/arch/x86/boot/bzImage "$B"/kernel-{base,guest,bench-base,bench}/.config
-unset DS_ROOT
+unset DS_ROOT SERIES
 
 # What the guests say: OP STOCK OFF ON SWITCH, then how they end
 cat >"$T/vm" <<'VM'

@@ -15,7 +15,7 @@ cp -r "$TOOLS/demo" "$TOOLS/ds" "$TOOLS/lib.sh" "$TOOLS/census" "$T"
 cp "$ROOT/tools/mm/kstackestimate" "$DS_TMP/repo/tools/mm"
 cp "$ROOT/base.mk" "$DS_TMP/repo"
 touch "$B/kernel-estimate/arch/x86/boot/bzImage"
-unset DS_ROOT
+unset DS_ROOT SERIES
 printf '#!/bin/sh\n[ "$*" = --build ]\n' >"$T/estimate"
 chmod +x "$T/estimate"
 

@@ -8,6 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
 repo=$DS_TMP/repo
+unset SERIES
 mkdir -p "$repo/mm/x" "$repo/include" "$repo/kernel" "$repo/arch" "$repo/build"
 ln -s "$BUILD/linux" "$repo/build/linux"
 cp "$ROOT/COPYING" "$ROOT/base.mk" "$repo"
