@@ -15,7 +15,7 @@ ifneq ($(SERIES),)
 export SERIES
 endif
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo estimate bench check check-base check-fred check-suites check-configs android-selftest soak storm docs lint deb clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo estimate bench check check-fred check-suites check-configs android-selftest soak storm docs lint deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -53,10 +53,6 @@ bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick or parts 
 
 check: setup ## run the tests, 45 minutes or more (TESTS="boot/* kunit/*" for some; ARCH=arm64: CPU=cortex-a57)
 	@$(if $(CPU),DS_CPU="$(CPU)" )$(T)/check $(TESTS)
-
-check-base: setup ## for CI, SERIES=7.3: it applies, each commit builds, one kernel boots KUnit, selftests, a small replay
-	@$(T)/check series/apply series/overrides series/bisect kunit/all boot/smp2 boot/replay selftest/proxy \
-		selftest/sleepers selftest/accounting selftest/remote_writes
 
 check-fred: ## run the tests of the fault path on FRED (BOCHS=path: a Bochs that has it), results in fred.json
 	@$(T)/bochs.py path >/dev/null

@@ -41,9 +41,9 @@ than all else: they are skipped unless DS_CONFIG=NAME chooses one, DS_CONFIG=day
 the one whose turn it is today, and DS_CONFIG=all or the pattern 'config/*' all.
 
 The tests fault/ist/* share a kernel of their own, and planted/* another one; arch/arm64
-is all that ARCH=arm64 make check has. In a run of all tests, these three take turns, a
-day each: DS_TURN=fault, planted, arch or all says which. fault/fred/* have a kernel as
-well, and need a Bochs with FRED, $BOCHS or in PATH; they are skipped without.  --fred runs
+is all that ARCH=arm64 make check has, base/7.3 the first part of what SERIES=7.3 make check
+has. In a run of all tests, these four take turns, a day each: DS_TURN=fault, planted, arch,
+base or all says which. fault/fred/* have a kernel as well, and need a Bochs with FRED, $BOCHS or in PATH; they are skipped without.  --fred runs
 these alone, for build/results/fred.json.
 
 A few tests take their variants in turn as well, one each time, and say which. Those
@@ -82,7 +82,7 @@ import time
 from . import planted, ui
 from .arch import ARCH
 from .outside import ROWS
-from .repo import BUILD, HERE, OUT, RESULTS, ROOT, short, tool
+from .repo import BUILD, HERE, OUT, RESULTS, ROOT, another_series, short, tool
 from .ui import Error
 
 LOGS = os.path.join(OUT, "log", "check")
@@ -146,7 +146,7 @@ KERNELS = {
 }
 BUILD_LIMIT = 3600
 # Each with the kernels that it needs would make a run of all tests a third longer
-TURNS = "planted", "fault", "arch"
+TURNS = "planted", "fault", "arch", "base"
 # What may run at the same time: a build takes all processors, `beside` disturbs
 # nothing, of `pair` there are several, `alone` is alone
 BUILDS, BESIDE, PAIR, ALONE = "build", "beside", "pair", "alone"
@@ -254,6 +254,8 @@ def table():
     for path, dirs, _ in os.walk(os.path.join(HERE, "tests")):
         dirs.sort()
         category = os.path.relpath(path, os.path.join(HERE, "tests"))
+        if category == "base" and another_series():
+            continue
         if category == "planted":
             tests += planted_tests()
         elif category not in known:
