@@ -152,7 +152,8 @@ static struct task_struct *ready_refiller(struct rq *rq)
  * under its pi_lock alone, and queues it under that queue's lock: it could seem
  * to be here and to be queued, and be neither. So both locks are needed. This
  * is the wrong order for them; if it is just being woken up, this CPU will be
- * rescheduled, should it be the one.
+ * rescheduled, should it be the one. Load balance moves it under the other queue's
+ * lock: ->on_rq says so before its CPU is this one.
  */
 static struct task_struct *ready_collector(struct rq *rq)
 {
@@ -161,8 +162,11 @@ static struct task_struct *ready_collector(struct rq *rq)
 
 	if (task_rq(tsk) != rq || !raw_spin_trylock(&tsk->pi_lock))
 		return NULL;
+	ready = task_rq(tsk) == rq;
+	/* Pairs with the smp_wmb() in __set_task_cpu(). */
+	smp_rmb();
 	/* Somebody may have made it a real-time task. */
-	ready = task_rq(tsk) == rq && task_on_rq_queued(tsk) &&
+	ready = ready && task_on_rq_queued(tsk) &&
 		(tsk->sched_class == &rt_sched_class ||
 		 (tsk->sched_class == &fair_sched_class && fair_task_ready(tsk))) &&
 		sched_cpu_cookie_match(rq, tsk);
@@ -321,6 +325,9 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 	if (server && other->sched_class == &fair_sched_class)
 		other->dl_server = server;
 	other->sched_class->set_next_task(rq, other, true);
+	/* It isn't: sched_ext must not send others here, to wait behind @next. */
+	if (other == rq->idle)
+		scx_update_idle(rq, false, false);
 	return other;
 }
 
