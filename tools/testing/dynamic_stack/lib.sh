@@ -27,7 +27,7 @@ if [ -r "$ROOT/base.mk" ]; then
 	if [ "${SERIES:-$usual}" != "$usual" ]; then
 		base_mk=$ROOT/bases/$SERIES.mk
 		[ -r "$base_mk" ] ||
-			die "SERIES=$SERIES: there is no bases/$SERIES.mk: $(cd "$ROOT" && echo "$usual" "$(ls bases 2>/dev/null | sed 's/\.mk$//' | xargs)")"
+			die "SERIES=$SERIES: there is no bases/$SERIES.mk: $(cd "$ROOT" && echo "$usual" "$(find bases -name '*.mk' -printf '%f\n' 2>/dev/null | sed 's/\.mk$//' | sort -V | xargs)")"
 		# What is built of another base is apart
 		BUILD=$TOP/$SERIES
 	fi
