@@ -19,14 +19,6 @@
 #define STACKS		DEBUGFS "stacks"
 #define CGROUP		"/sys/fs/cgroup/"
 
-static inline long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 static inline void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
 {
 	va_list args;

@@ -25,6 +25,14 @@ static inline void sleep_ms(unsigned int ms)
 		;
 }
 
+static inline long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
 /* 0, or -errno */
 static inline int write_file(const char *path, const char *text)
 {
@@ -50,6 +58,18 @@ static inline int read_file(const char *path, char *buf, size_t size)
 	close(fd);
 	buf[len] = '\0';
 	return 0;
+}
+
+/* Is that the letter in /proc/PID/stat? */
+static inline bool in_state(pid_t pid, char state)
+{
+	char path[64], text[256], *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_file(path, text, sizeof(text)))
+		return false;
+	p = strrchr(text, ')');
+	return p && p[2] == state;
 }
 
 /* Number behind "key " in a file of lines, or the file's only number; or -1. */

@@ -30,14 +30,6 @@ struct shared {
 
 static struct shared *shared;
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 static long read_long(const char *path)
 {
 	char text[32];

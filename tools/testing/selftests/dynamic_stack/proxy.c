@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include "common.h"
 
@@ -40,14 +39,6 @@ static void set(int *flag, int to)
 	__atomic_store_n(flag, to, __ATOMIC_SEQ_CST);
 }
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000L + t.tv_nsec / 1000000;
-}
-
 static void run_on(int cpu, int fifo)
 {
 	struct sched_param param = { .sched_priority = fifo };
@@ -60,25 +51,12 @@ static void run_on(int cpu, int fifo)
 		_exit(2);
 }
 
-/* The state letter of /proc/PID/stat */
-static char state(pid_t pid)
-{
-	char path[40], text[256];
-	char *p;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, text, sizeof(text)) < 0)
-		return 0;
-	p = strrchr(text, ')');
-	return p ? p[2] : 0;
-}
-
 static int wait_state(pid_t pid, char wanted)
 {
 	int i;
 
 	for (i = 0; i < 2000; i++) {
-		if (state(pid) == wanted)
+		if (in_state(pid, wanted))
 			return 1;
 		sleep_ms(1);
 	}
@@ -100,7 +78,7 @@ static pid_t child(int cpu, int fifo, const char *command)
 static pid_t hog(int cpu)
 {
 	pid_t pid;
-	long end;
+	long long end;
 
 	set(&shared->hog, 0);
 	set(&shared->done, 0);
@@ -222,7 +200,7 @@ int main(void)
 		      -1, 0);
 	if (shared == MAP_FAILED)
 		ksft_exit_fail_msg("mmap: %s\n", strerror(errno));
-	ksft_set_plan(4);
+	ksft_set_plan(5);
 	/* Never kept from looking, and never on the hog's CPU */
 	run_on(1, 60);
 
@@ -258,5 +236,6 @@ int main(void)
 		ksft_test_result(dry > 0, "some had to wait for pages (%d times)\n", dry);
 	}
 	write_file(RECLAIM, policy);
+	ksft_test_result(vmstat("kstack_fault") <= 0, "no stack fault\n");
 	ksft_finished();
 }

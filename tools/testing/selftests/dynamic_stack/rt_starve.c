@@ -71,14 +71,6 @@ struct shared {
 static struct shared *shared;
 static int nr_cpus, kstackd[MAX_CPUS];
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 static void sleep_until(long long ms)
 {
 	struct timespec ts = { ms / 1000, ms % 1000 * 1000000 };
@@ -528,17 +520,6 @@ static void victim(void)
 	signal(SIGUSR1, on_signal);
 	pin(0, 1);
 	_exit(write_file(TESTFILE, "sleep 6000 2000") || write_file(TESTFILE, "sleep 9000 5"));
-}
-
-static bool in_state(pid_t pid, char state)
-{
-	char path[64], text[256], *p;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, text, sizeof(text)))
-		return false;
-	p = strrchr(text, ')');
-	return p && p[2] == state;
 }
 
 static int count_in_state(pid_t *pids, char state)
