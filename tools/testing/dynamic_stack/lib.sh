@@ -117,3 +117,37 @@ progress() {
 	fi
 	return $status
 }
+
+# other_suite SUITE deb|deb-src DIRECTORY LOG ELSE: the package list of a suite that is not
+# this machine's own, in a directory of our own; $apt: apt-get's options for that list
+# alone. ELSE: what one may do instead.
+other_suite() {
+	local suite=$1 dir=$3 log=$4 keep=$5 keys release uri why
+	keys=${DS_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg}
+	[ -r "$keys" ] || die "$keys is missing: install the Debian package debian-archive-keyring"
+	need_cmd apt-get apt
+
+	# This machine's archive: what its own release's main component comes from
+	release=${DS_RELEASE:-$(. /etc/os-release && echo "${VERSION_CODENAME:-}")}
+	# shellcheck disable=SC2016 # apt's own variables
+	uri=${DS_ARCHIVE:-$(apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(IDENTIFIER) $(REPO_URI)' 2>/dev/null |
+		awk -v r="$release" '$1 == r && $2 == "main" && $3 == "Packages" { print $4; exit }')}
+	case $uri in
+	'') die "apt knows no archive for '$release main', so none for $suite: add one, $keep" ;;
+	*security*) die "apt's archive for '$release main' is a security archive, which has no $suite: add another, $keep" ;;
+	file:* | copy:* | cdrom:*)
+		[ -n "${DS_ARCHIVE:-}" ] ||
+			die "apt's archive for '$release main' is on this machine, which has no $suite: add another, $keep" ;;
+	esac
+
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	echo "$2 [signed-by=$keys] $uri $suite main" >"$dir/base.list"
+	apt=(-o "Dir::Etc::sourcelist=$dir/base.list" -o Dir::Etc::sourceparts=/dev/null
+		-o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=
+		-o APT::Get::List-Cleanup=0 -o Acquire::Languages=none -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false
+		-o APT::Update::Error-Mode=any)
+	progress "Reading the package list of $suite" "$log" "10 s" -- apt-get "${apt[@]}" update >"$dir/said" 2>&1 || {
+		why=$(grep -m1 -E 'NO_PUBKEY|not signed|no longer signed|does not have a Release|Could not|404|Err:' "$log" || true)
+		die "$suite can't be read, or is not signed by a key of $keys (${why:-see $log}): see $log, $keep"
+	}
+}

@@ -37,6 +37,15 @@ read -r status
 exit "$status"
 '
 
+# need_crash [build]: $crash, with the patch, and $crash-before. The first step builds it
+need_crash() {
+	if to_build "$@"; then
+		"$TOOLS/outside.d/build-crash" || { echo "crash can't be built: see above"; exit 1; }
+	fi
+	built "$@"
+	crash=$BUILD/crash/crash
+}
+
 # guest NAME PARAMETERS HOST-COMMAND [VM-OPTION...]
 guest() {
 	local name=$1 parameters=$2 command=$3
@@ -96,4 +105,17 @@ pages_right() {
 	read -r _ shrunk _ parked <<<"$(tail -n 1 <<<"$out")"
 	[ "$shrunk" -ge "$2" ] || fail "$1: only $shrunk stacks lack pages"
 	[ "$parked" -ge "${3:-0}" ] || fail "$1: only $parked pages are parked"
+}
+
+# all_right TOOL VERSION: the same frames in $DS_TMP/{on,switch,off}.json, and the pages
+# that each descriptor tells of. That is the test's result
+all_right() {
+	pages_right on 20
+	pages_right switch 20 3
+	pages_right off 0
+	[ "$shrunk" = 0 ] || fail "off: $shrunk stacks lack pages"
+	compared off switch
+	compared off on
+	"$outside" result "$1" "tool=$2" status=pass on="$differences" off=reference
+	echo "note: $differences"
 }

@@ -10,11 +10,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../outside.sh"
 
-if to_build "${1:-}"; then
-	"$TOOLS/outside.d/build-crash" || { echo "crash can't be built: see above"; exit 1; }
-fi
-built "${1:-}"
-crash=$BUILD/crash/crash
+need_crash "$@"
 
 for v in on switch off; do
 	dumped crash $v

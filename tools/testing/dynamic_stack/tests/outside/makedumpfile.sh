@@ -9,12 +9,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../outside.sh"
 
-if to_build "${1:-}"; then
-	"$TOOLS/outside.d/build-crash" || { echo "crash can't be built: see above"; exit 1; }
-fi
-built "${1:-}"
+need_crash "$@"
 command -v makedumpfile >/dev/null || { echo "makedumpfile is missing: 'make check-suites' installs it"; exit 4; }
-crash=$BUILD/crash/crash
 
 # The filter may lose tasks, feature on or off: seen with 1.7.2 and 1.7.8 on Linux 6.12, six of
 # some 60, in dumps without notes of the kernel. Those that it leaves must be the same.
