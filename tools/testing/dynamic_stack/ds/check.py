@@ -43,8 +43,8 @@ the one whose turn it is today, and DS_CONFIG=all or the pattern 'config/*' all.
 The tests fault/ist/* share a kernel of their own, and planted/* another one; arch/arm64
 is all that ARCH=arm64 make check has, base/7.3 the first part of what SERIES=7.3 make check
 has. In a run of all tests, these four take turns, a day each: DS_TURN=fault, planted, arch,
-base or all says which. fault/fred/* have a kernel as well, and need a Bochs with FRED, $BOCHS or in PATH; they are skipped without.  --fred runs
-these alone, for build/results/fred.json.
+base or all says which. fault/fred/* have a kernel as well, and need a Bochs with FRED, $BOCHS
+or in PATH; they are skipped without.  --fred runs these alone, for build/results/fred.json.
 
 A few tests take their variants in turn as well, one each time, and say which. Those
 that are named on the command line take all.
@@ -632,7 +632,6 @@ def main():
         patterns = patterns or ["fault/fred/*"]
     if o["suites"]:
         patterns = patterns or ["outside/*"]
-        shutil.rmtree(ROWS, ignore_errors=True)
     tests = choose(tests, patterns) if patterns else leave_out(tests)
     if o["list"]:
         print("\n".join(t.name for t in tests))
@@ -647,6 +646,8 @@ def main():
         tests = [t for t in tests if t.kind != BUILDS]
     if not patterns:
         shutil.rmtree(LOGS, ignore_errors=True)
+    if o["suites"]:
+        shutil.rmtree(ROWS, ignore_errors=True)
     os.makedirs(LOGS, exist_ok=True)
     start = time.monotonic()
     # How often its part had its turn
