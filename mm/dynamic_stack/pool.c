@@ -669,7 +669,7 @@ static bool kstack_pool_before(struct kstack_pool *this, struct kstack_pool *tha
  * All pools together may have many times that, and none has enough. So a pool at
  * rest gives half of what it has, or all of it to what memory reclaim may wait for; but
  * not if its CPU starves as well, and comes first: two that take from each other would
- * go on for ever.
+ * go on for ever. Nor if it has just been given that for a task of the same level or above.
  *
  * Context: thread context.
  * Return: the number of pages that have to stay.
