@@ -463,6 +463,9 @@ bool kstack_pool_take(struct page **pages, unsigned int nr, enum dynamic_stack_l
 		memcpy(pages, pool->pages + pool->nr, nr * sizeof(*pages));
 		poisoned = kstack_pool_poisoned(pool, pages, nr);
 		taken = !poisoned;
+		/* Whom it was given some for has them. */
+		if (taken && level >= pool->served_level)
+			WRITE_ONCE(pool->served_level, DSTACK_LEVEL_NONE);
 	}
 	if (!taken) {
 		WRITE_ONCE(pool->level, pool->starved ? max_t(u8, pool->level, level) : level);

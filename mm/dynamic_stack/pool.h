@@ -30,7 +30,7 @@
  * @kicked: @kick is on its way or kstackd is at work
  * @retry: jiffies before which kstackd need not be kicked again
  * @served: jiffies of when it last had enough for a task that had to wait
- * @served_level: what @level was then
+ * @served_level: what @level was then, until such a task has taken its pages
  * @backoff: kstackd found nothing and sleeps; to wake it would make it spin
  * @online: @pages may be filled
  * @kicks: kstackd was kicked since kstack_pools_age()

@@ -213,6 +213,11 @@ static void unstarve(struct pool_ctx *ctx)
 		ISO_TRUE(iso, kstack_pool_add(pool, ctx->pages[i]));
 	}
 	ISO_TRUE(iso, !pool->starved);
+	/* They are kept for it until it has them, and no longer. */
+	ISO_EQ(iso, pool->served_level, DSTACK_LEVEL_ALL);
+	ISO_TRUE(iso, kstack_pool_take(got, 1, DSTACK_LEVEL_ALL));
+	ISO_EQ(iso, pool->served_level, DSTACK_LEVEL_NONE);
+	kstack_pool_put(got, 1);
 	pool_empty(ctx);
 
 	/* From a switch; the irq_work comes later. */
