@@ -258,9 +258,6 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 	if (server == &rq->fair_server && other->sched_class == &fair_sched_class)
 		other->dl_server = server;
 	run_instead(rq, other);
-	/* It isn't: sched_ext must not send others here, to wait behind @next. */
-	if (other == rq->idle)
-		scx_update_idle(rq, false, false);
 	return other;
 }
 
