@@ -239,6 +239,9 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 	struct task_struct *donor = donor_of(rq, next), *other;
 	struct sched_dl_entity *server = donor->dl_server;
 
+	/* The time of sched_ext's is not that of fair tasks. */
+	if (server != &rq->fair_server)
+		server = NULL;
 	donor->dl_server = NULL;
 	donor->sched_class->put_prev_task(rq, donor, NULL);
 
@@ -255,7 +258,7 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 		other = whole_rt_task(rq, &look);
 	if (!other)
 		other = rq->idle;
-	if (server == &rq->fair_server && other->sched_class == &fair_sched_class)
+	if (server && other->sched_class == &fair_sched_class)
 		other->dl_server = server;
 	run_instead(rq, other);
 	return other;
