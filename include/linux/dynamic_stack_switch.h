@@ -319,6 +319,7 @@ enum dynamic_stack_level {
 
 enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk);
 bool dynamic_stack_runnable(struct task_struct *tsk);
+unsigned int dynamic_stack_lacks(struct task_struct *tsk);
 struct task_struct *dynamic_stack_refiller(int cpu);
 struct task_struct *dynamic_stack_collector(void);
 bool dynamic_stack_collecting(void);

@@ -16,13 +16,23 @@
 
 /**
  * struct look - the search for a task that can run
- * @refused: the highest level at which pages were refused. Those above may ask
+ * @refused: for each level, so many pages were refused, and more would be
  * @left: so many may still be looked at
  */
 struct look {
-	enum dynamic_stack_level	refused;
-	int				left;
+	unsigned int	refused[DSTACK_LEVEL_ALL + 1];
+	int		left;
 };
+
+static void note_refused(struct look *look, struct task_struct *tsk)
+{
+	unsigned int lacks = dynamic_stack_lacks(tsk);
+	int level;
+
+	/* What one may not have, nobody of a lower level may. */
+	for (level = dynamic_stack_level(tsk); level >= 0; level--)
+		look->refused[level] = min(look->refused[level], lacks);
+}
 
 /*
  * The task whose turn it is: with proxy execution, @next may run for another one,
@@ -52,13 +62,11 @@ static void run_instead(struct rq *rq, struct task_struct *other)
  * @tsk is in one of this CPU's queues. If it is blocked, it is there only for its
  * turn to be the mutex owner's, or until its dequeue is due. With core scheduling
  * it must not run beside a sibling's task with another cookie. One of a higher
- * level may use pages that others were refused; one of each level that does not
- * get them is enough, as nearly all sleepers need the same number.
+ * level may use pages that others were refused, and one that needs less may find
+ * enough; nobody else is asked for again.
  */
 static bool can_run(struct task_struct *tsk, struct look *look)
 {
-	enum dynamic_stack_level level;
-
 	look->left--;
 	if (tsk->is_blocked)
 		return false;
@@ -66,12 +74,11 @@ static bool can_run(struct task_struct *tsk, struct look *look)
 		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
-	level = dynamic_stack_level(tsk);
-	if (level <= look->refused)
+	if (dynamic_stack_lacks(tsk) >= look->refused[dynamic_stack_level(tsk)])
 		return false;
 	if (dynamic_stack_reserve(tsk))
 		return true;
-	look->refused = level;
+	note_refused(look, tsk);
 	return false;
 }
 
@@ -235,13 +242,14 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
  */
 struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next)
 {
-	struct look look = { .refused = dynamic_stack_level(next) };
+	struct look look = { .refused = { [0 ... DSTACK_LEVEL_ALL] = UINT_MAX } };
 	struct task_struct *donor = donor_of(rq, next), *other;
 	struct sched_dl_entity *server = donor->dl_server;
 
 	/* The time of sched_ext's is not that of fair tasks. */
 	if (server != &rq->fair_server)
 		server = NULL;
+	note_refused(&look, next);
 	donor->dl_server = NULL;
 	donor->sched_class->put_prev_task(rq, donor, NULL);
 

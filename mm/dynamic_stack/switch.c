@@ -175,6 +175,17 @@ bool dynamic_stack_runnable(struct task_struct *tsk)
 	return !ds || !dstack_lacks(ds);
 }
 
+/**
+ * dynamic_stack_lacks - how many pages does a task lack that it needs to run?
+ * @tsk: a task on this CPU's runqueue
+ *
+ * Context: runqueue lock held, interrupts off.
+ */
+unsigned int dynamic_stack_lacks(struct task_struct *tsk)
+{
+	return tsk->dynamic_stack ? dstack_lacks(tsk->dynamic_stack) : 0;
+}
+
 /*
  * Map every slot that has a page. A parked one gets its own
  * PTE back, so an entry that some TLB still has is right again (I4).

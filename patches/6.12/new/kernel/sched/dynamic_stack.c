@@ -16,13 +16,23 @@
 
 /**
  * struct look - the search for a task that can run
- * @refused: the highest level at which pages were refused. Those above may ask
+ * @refused: for each level, so many pages were refused, and more would be
  * @left: so many may still be looked at
  */
 struct look {
-	enum dynamic_stack_level	refused;
-	int				left;
+	unsigned int	refused[DSTACK_LEVEL_ALL + 1];
+	int		left;
 };
+
+static void note_refused(struct look *look, struct task_struct *tsk)
+{
+	unsigned int lacks = dynamic_stack_lacks(tsk);
+	int level;
+
+	/* What one may not have, nobody of a lower level may. */
+	for (level = dynamic_stack_level(tsk); level >= 0; level--)
+		look->refused[level] = min(look->refused[level], lacks);
+}
 
 static bool throttled(struct task_struct *tsk)
 {
@@ -36,24 +46,21 @@ static bool throttled(struct task_struct *tsk)
 /*
  * @tsk is in one of this CPU's queues. With core scheduling it must not run
  * beside a sibling's task with another cookie. One of a higher level may use
- * pages that others were refused; one of each level that does not get them is
- * enough, as nearly all sleepers need the same number.
+ * pages that others were refused, and one that needs less may find enough;
+ * nobody else is asked for again.
  */
 static bool can_run(struct task_struct *tsk, struct look *look)
 {
-	enum dynamic_stack_level level;
-
 	look->left--;
 	if (!sched_cpu_cookie_match(task_rq(tsk), tsk))
 		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
-	level = dynamic_stack_level(tsk);
-	if (level <= look->refused)
+	if (dynamic_stack_lacks(tsk) >= look->refused[dynamic_stack_level(tsk)])
 		return false;
 	if (dynamic_stack_reserve(tsk))
 		return true;
-	look->refused = level;
+	note_refused(look, tsk);
 	return false;
 }
 
@@ -293,10 +300,11 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
  */
 struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next)
 {
-	struct look look = { .refused = dynamic_stack_level(next) };
+	struct look look = { .refused = { [0 ... DSTACK_LEVEL_ALL] = UINT_MAX } };
 	struct sched_dl_entity *server = next->dl_server;
 	struct task_struct *other;
 
+	note_refused(&look, next);
 	next->dl_server = NULL;
 	next->sched_class->put_prev_task(rq, next, NULL);
 #ifdef CONFIG_SCHED_CLASS_EXT
