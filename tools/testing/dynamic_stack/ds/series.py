@@ -14,7 +14,7 @@ The patch series and the git branch that is made of it.
                              SIGNOFF="Name <address>" sends and signs it
   series objects DIRECTORY   the objects that the series touches and the
                              configuration of that build directory compiles
-  series lines               how many lines of existing files series A and B change
+  series lines               how many lines of existing files each series changes
   series status              what differs between build/linux and here
   series try DIRECTORY       does it apply to that kernel tree?  Each patch of the
                              nearest series is tried, without fuzz; nothing there
@@ -24,9 +24,9 @@ New files of the kernel live in this repository at the path they have in the
 kernel.  The trailer `New-files: PATH...` in a patch's message names those
 (files or directories) that join the tree in that commit.
 
-The line `# series B` in patches/*/series parts the feature from what stands on
-it.  A patch of B may also edit new files.  They are here as they are in the end;
-what series A brings of them is that without B's patches.
+The lines `# series B` and `# series C` in patches/*/series part the feature from
+what stands on it.  A patch of B or C may also edit new files.  They are here as they
+are in the end; what series A brings of them is that without B's and C's patches.
 
 New files are written for the newest base.  Where an older one needs another,
 patches/SERIES/new/PATH takes its place there.
@@ -57,10 +57,10 @@ PATCHES = os.path.join(ROOT, "patches", BASE["SERIES"])
 # New files that are others in this series alone
 INSTEAD = os.path.join(PATCHES, "new")
 BRANCH = "dynamic-stack"
-# In the file that lists the patches: from here on, series B
-SERIES_B = "# series B"
-# Series A's last commit
-LAST_A = "refs/tags/series-a"
+# In the file that lists the patches: from here on, series B, series C
+MARKS = ("# series B", "# series C")
+# The last commits of series A and B
+LAST = ("refs/tags/series-a", "refs/tags/series-b")
 # The commit that `branch` or `refresh` last knew to equal the patches
 EXPORTED = "refs/exported/dynamic-stack"
 # path -> blob of the new files as last copied from here to the work tree
@@ -203,20 +203,20 @@ def ensure_base():
 # --- the patches and the new files ------------------------------------------
 
 def series_names():
-    """Names of series A's patches, and of B's"""
+    """Names of the patches of series A, B and C"""
     path = os.path.join(PATCHES, "series")
     if not os.path.exists(path):
         if os.path.isdir(PATCHES) and any(n.endswith(".patch") for n in os.listdir(PATCHES)):
             raise Error(f"{short(path)} is missing: list the patches there, one a line")
-        return [], []
-    both, part = ([], []), 0
+        return [], [], []
+    parts, part = ([], [], []), 0
     with open(path, encoding="utf-8") as f:
         for line in f:
-            if line.strip() == SERIES_B:
-                part = 1
+            if line.strip() in MARKS:
+                part = MARKS.index(line.strip()) + 1
             elif line.split("#")[0].strip():
-                both[part].append(line.split()[0])
-    names = both[0] + both[1]
+                parts[part].append(line.split()[0])
+    names = sum(parts, [])
     for n in names:
         if not os.path.isfile(os.path.join(PATCHES, n)):
             raise Error(f"{short(path)} names {n}, which does not exist: add it or remove the line")
@@ -226,7 +226,7 @@ def series_names():
     twice = {n for n in names if names.count(n) > 1}
     if twice:
         raise Error(f"{short(path)} names {min(twice)} twice: remove one line")
-    return both
+    return parts
 
 
 def new_files():
@@ -355,7 +355,7 @@ def git_apply(patch, env, *options):
 
 
 def as_brought(patches, owner):
-    """The new files that B's patches edit, as they are before: {path: blob}"""
+    """The new files that B's and C's patches edit, as they are before: {path: blob}"""
     files = sorted({f.decode() for p in patches for f in p.files()} & set(owner))
     if not files:
         return {}
@@ -376,8 +376,9 @@ def as_brought(patches, owner):
 
 def build_commits(base, version):
     """The whole branch as git objects, nothing visible: returns its last commit."""
-    names_a, names_b = series_names()
-    patches = [Patch(n) for n in names_a + names_b]
+    parts = series_names()
+    names_a = parts[0]
+    patches = [Patch(n) for n in sum(parts, [])]
     owner = assign(patches, base)
     before = as_brought(patches[len(names_a):], owner)
     commit = base
@@ -573,13 +574,15 @@ def checkout(commit):
             git("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
         git("reset", "-q", "--hard", commit)
     git("update-ref", EXPORTED, commit)
-    tag_last_a(commit)
+    tag_last(commit)
     save_sync({f: blob(ours(f)) for f in mine})
 
 
-def tag_last_a(commit):
-    behind = len(series_names()[1])
-    git("update-ref", LAST_A, git("rev-parse", f"{commit}~{behind}").strip())
+def tag_last(commit):
+    parts = series_names()
+    for i, tag in enumerate(LAST):
+        behind = sum(len(p) for p in parts[i + 1:])
+        git("update-ref", tag, git("rev-parse", f"{commit}~{behind}").strip())
 
 
 def refuse_in_progress():
@@ -593,7 +596,7 @@ def branch():
     refuse_in_progress()
     commit = build_commits(base, version)
     if rev("HEAD") == commit and rev(EXPORTED) == commit and not edits():
-        tag_last_a(commit)
+        tag_last(commit)
         save_sync({f: blob(ours(f)) for f in new_files()})
     else:
         if os.environ.get("FORCE") != "1":
@@ -772,8 +775,9 @@ def refresh(args):
         copy.append(f)
 
     # 2. patches
-    out, names, last_a = {}, [], None
-    of_b = {Patch(n).message.split("\n", 1)[0] for n in series_names()[1]}
+    # Where B and C begin, and with which subjects they may
+    out, names, last = {}, [], [None, None]
+    subjects = [{Patch(n).message.split("\n", 1)[0] for n in part} for part in series_names()]
     with tempfile.TemporaryDirectory() as tmp:
         for i, c in enumerate(git("rev-list", "--reverse", f"{base}..{head}").split(), 1):
             fresh = set(git("diff-tree", "--no-commit-id", "--name-only", "--no-renames", "-r",
@@ -783,9 +787,11 @@ def refresh(args):
                             "--diff-filter=A", "-r", c).split("\n")) - {""}
             message = git("show", "-s", "--format=%B", c).strip() + "\n"
             subject = message.split("\n", 1)[0]
-            if last_a is None and subject in of_b:
-                last_a = len(names)
-            if last_a is None and new and not fresh - new and not first:
+            if last[0] is None and subject in subjects[1] | subjects[2]:
+                last[0] = len(names)
+            if last[1] is None and subject in subjects[2]:
+                last[1] = len(names)
+            if last[0] is None and new and not fresh - new and not first:
                 print(f"note: '{subject}' only edits new files: folded into them, no patch")
                 continue
             named = trailer(message)
@@ -797,8 +803,8 @@ def refresh(args):
             i = len(names) + 1
             slug = re.sub(r"[^A-Za-z0-9._]+", "-", subject).strip("-.")[:60].rstrip("-.")
             name = f"{i:04d}-{slug}.patch"
-            # What B edits of new files is a part of its patches
-            out[name] = mail(c, message, sorted(fresh - (new if last_a is None else first & new)), tmp)
+            # What B and C edit of new files is a part of their patches
+            out[name] = mail(c, message, sorted(fresh - (new if last[0] is None else first & new)), tmp)
             names.append(name)
 
     # 3. only now write
@@ -812,8 +818,9 @@ def refresh(args):
     if names or os.path.isdir(PATCHES):
         os.makedirs(PATCHES, exist_ok=True)
         lines = [n + "\n" for n in names]
-        if last_a is not None:
-            lines.insert(last_a, SERIES_B + "\n")
+        for mark, at in reversed([*zip(MARKS, last)]):
+            if at is not None:
+                lines.insert(at, mark + "\n")
         changed += write_if_changed(os.path.join(PATCHES, "series"), "".join(lines).encode())
         for old in os.listdir(PATCHES):
             if old.endswith(".patch") and old not in out:
@@ -1074,8 +1081,8 @@ def mail_series(args):
         raise Error("build/linux is not what the patches give: 'make branch' or 'make refresh' first")
     out = os.path.abspath(args[0]) if args else os.path.join(BUILD, "series")
     shutil.rmtree(out, ignore_errors=True)
-    last_a = rev(LAST_A)
-    for part, first, last in (("a", base, last_a), ("b", last_a, rev("HEAD"))):
+    ends = [base, *(rev(x) for x in LAST), rev("HEAD")]
+    for part, first, last in zip("abc", ends, ends[1:]):
         if first != last:
             mail_part(os.path.join(out, part), part, first, last, signoff)
 
@@ -1107,11 +1114,12 @@ def mail_part(out, part, first, last, signoff):
 
 
 def changed_lines():
-    """What series A and B do to files of the base: {"a": {"added", "removed", "files"}, "b"}"""
+    """What each series does to files of the base: {"a": {"added", "removed", "files"}, "b", "c"}"""
     base, _ = ensure_base()
     existing = git("diff", "--name-only", "--no-renames", "--diff-filter=MD", base, "HEAD").split()
     out = {}
-    for part, first, last in (("a", base, LAST_A), ("b", LAST_A, "HEAD")):
+    ends = [base, *LAST, "HEAD"]
+    for part, first, last in zip("abc", ends, ends[1:]):
         stat = [x.split() for x in git("diff", "--numstat", "--no-renames", first, last, "--", *existing).splitlines()]
         out[part] = {"added": sum(int(x[0]) for x in stat), "removed": sum(int(x[1]) for x in stat),
                      "files": len(stat)}

@@ -66,6 +66,20 @@ expect_error "0002-mm-b.patch can't be taken out of mm/new.c line [0-9]+" "$S" b
 [ "$before" = "$(state)" ] || fail "something was left behind"
 sed -i 's/TEN;/ten;/' "$REPO/mm/new.c"
 
+# A third one stands on both
+small_patch 0003-mm-c.patch mm/b.c 's/b5;/five;/' 'mm: c'
+printf '# series C\n0003-mm-c.patch\n' >>"$P/series"
+"$S" branch
+[ "$(g rev-list --count series-a..series-b) $(g rev-list --count series-b..HEAD)" = "1 1" ] || fail "C is not one commit"
+"$S" refresh
+[ "$(sed -n '2p;4p' "$P/series" | paste -sd,)" = '# series B,# series C' ] || fail "a line between the series is lost"
+g show series-a:mm/new.c | grep -q 'int n10;' || fail "A's file has B's edit, with a third series"
+"$S" mail
+[ "$(find "$REPO/build/series/c" -name '0001-*.patch' | wc -l)" = 1 ] || fail "C's mails"
+rm "$P"/0003*
+sed -i '/^# series C/,$d' "$P/series"
+FORCE=1 "$S" branch
+
 # In A, a new file is edited itself
 sed -i '/^# series B/d' "$P/series"
 expect_error '0002-mm-b.patch: edits mm/new.c, which is a new file here' "$S" branch
