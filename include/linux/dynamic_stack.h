@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 
 struct page;
+struct pt_regs;
 
 #ifdef CONFIG_DYNAMIC_STACK
 
@@ -76,5 +77,38 @@ int dynamic_stack_ensure(unsigned long bytes);
 /* A macro, since what it needs is included where it is used. */
 #define dynamic_stack_ensure(bytes)						\
 	((bytes) > current_stack_pointer - (unsigned long)task_stack_page(current) ? -E2BIG : 0)
+#endif
+
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+void schedule_unreferenced(void);
+void dynamic_stack_fill(struct task_struct *tsk);
+bool dynamic_stack_read(struct task_struct *tsk, void *dst, const void *src, size_t size);
+
+/* A word of another task's stack that is not where it should be. */
+static inline unsigned long dynamic_stack_absent_word(struct task_struct *tsk,
+						      const unsigned long *addr)
+{
+	unsigned long val;
+
+	return dynamic_stack_read(tsk, &val, addr, sizeof(val)) ? val : 0;
+}
+#else
+static __always_inline void schedule_unreferenced(void) { schedule(); }
+static inline void dynamic_stack_fill(struct task_struct *tsk) { }
+static __always_inline unsigned long dynamic_stack_absent_word(struct task_struct *tsk,
+							       const unsigned long *addr)
+{
+	return 0;
+}
+#endif
+
+#if defined(CONFIG_DYNAMIC_STACK_VACATE) && defined(CONFIG_DYNAMIC_STACK_DEBUG)
+bool dynamic_stack_vacate_fault(struct pt_regs *regs, unsigned long address);
+#else
+static __always_inline bool dynamic_stack_vacate_fault(struct pt_regs *regs,
+						       unsigned long address)
+{
+	return false;
+}
 #endif
 #endif /* _LINUX_DYNAMIC_STACK_H */

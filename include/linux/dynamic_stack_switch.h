@@ -37,6 +37,8 @@ struct obj_cgroup;
 
 #define DSTACK_PAGES	(THREAD_SIZE / PAGE_SIZE)
 #define DSTACK_ALL	GENMASK(DSTACK_PAGES - 1, 0)
+/* Index of the page that pt_regs are in */
+#define DSTACK_TOP	(DSTACK_PAGES - 1)
 
 #ifdef CONFIG_DYNAMIC_STACK_FAULT
 /* Of a larger stack, so many pages from the top are promised. */
@@ -121,6 +123,26 @@ struct dynamic_stack {
 #ifndef CONFIG_ARCH_DYNAMIC_STACK_NO_SAVED_PTE
 	/* PTE value of a parked page. */
 	pte_t			saved[DSTACK_PAGES];
+#endif
+
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+	/* Written by current: it sleeps where nobody refers to its stack. */
+	bool			unreferenced;
+	/* Like the state of the pages: woken up early so often, a few bytes of it. */
+	u8			backoff;
+	u16			copy_len;
+	/* jiffies when the top page was taken. */
+	unsigned long		vacated_at;
+	u64			copy_sum;
+	/*
+	 * Likewise, and under @lock: what was live in the top page when that was
+	 * taken. NULL: it was not, or it is back.
+	 */
+	void			*copy;
+#ifdef CONFIG_DYNAMIC_STACK_DEBUG
+	/* Of what was live when the task left its stack. */
+	u64			live_sum;
+#endif
 #endif
 
 	/* Written under collect_mutex; @unused by fork(), too. */
@@ -237,6 +259,28 @@ static __always_inline bool dstack_ready(const struct dynamic_stack *ds)
 static __always_inline void dynamic_stack_note_next(struct dynamic_stack *ds) { }
 #endif
 
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+/* For a sleep in which nobody refers to the stack; preemption is off around it. */
+static __always_inline void dynamic_stack_mark(bool unreferenced)
+{
+	if (current->dynamic_stack)
+		WRITE_ONCE(current->dynamic_stack->unreferenced, unreferenced);
+}
+
+static __always_inline bool dstack_marked(const struct dynamic_stack *ds)
+{
+	return ds->unreferenced;
+}
+#else
+static __always_inline bool dstack_marked(const struct dynamic_stack *ds) { return false; }
+#endif
+
+#if defined(CONFIG_DYNAMIC_STACK_VACATE) && defined(CONFIG_DYNAMIC_STACK_DEBUG)
+void dstack_note_live(struct task_struct *tsk);
+#else
+static __always_inline void dstack_note_live(struct task_struct *tsk) { }
+#endif
+
 /*
  * The three steps of a switch: the scheduler reserves the pages for the task
  * that it picked; they are mapped right before its stack pointer is loaded; and
@@ -277,6 +321,8 @@ static __always_inline void dynamic_stack_second_half(struct task_struct *prev)
 	if (!ds)
 		return;
 	ds->last_out = jiffies;
+	if (dstack_marked(ds))
+		dstack_note_live(prev);
 	if ((READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_SWITCH ||
 	     !ds->queued || !ds->task) && !ds->keep)
 		__dynamic_stack_switched_out(prev);

@@ -136,17 +136,37 @@ struct collect_args {
 	unsigned long		min_age;
 	unsigned long		min_age_kthread;
 	bool			hold;		/* take nothing now */
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+	bool			vacate;		/* the top page may be taken */
+#endif
 	unsigned int		held;		/* stacks that reclaim could shrink */
 	struct list_head	*pages;
 	unsigned int		nr;
 	unsigned int		which;		/* bit i is set: page i is on @pages */
 };
 
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+/* Not for those who are in need: a kstackd, or memory reclaim. It takes memory first. */
+static void collect_may_vacate(struct collect_args *args, enum kstack_collect why)
+{
+	args->vacate = why == KSTACK_COLLECT_AGED || why == KSTACK_COLLECT_ALL;
+}
+
+static bool collect_vacates(const struct collect_args *args)
+{
+	return args->vacate;
+}
+#else
+static void collect_may_vacate(struct collect_args *args, enum kstack_collect why) { }
+static bool collect_vacates(const struct collect_args *args) { return false; }
+#endif
+
 /* First half of a pass, under task_call_func(): what is there to take? */
 static int collect_prepare(struct task_struct *tsk, void *data)
 {
 	struct collect_args *args = data;
 	struct dynamic_stack *ds = args->ds;
+	unsigned int takable;
 
 	if (!dstack_off_cpu(tsk) || time_before(jiffies, ds->last_out + args->min_age))
 		return COLLECT_WAIT;
@@ -176,13 +196,16 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 		trace_dynamic_stack_park(tsk, ds->mapped, ds->parked);
 	}
 
-	if (!ds->parked) {
+	takable = dstack_takable(tsk, collect_vacates(args));
+	if (!takable) {
+		if (dstack_vacate_waits(tsk))
+			return COLLECT_WAIT;
 		/* Only now, when the task can't be switched out again. */
 		ds->queued = false;
 		return COLLECT_DONE;
 	}
 	ds->snap = ds->seq;
-	args->nr += hweight32(ds->parked);
+	args->nr += hweight32(takable);
 	return COLLECT_TAKE;
 }
 
@@ -195,7 +218,7 @@ static int collect_take(struct task_struct *tsk, void *data)
 {
 	struct collect_args *args = data;
 	struct dynamic_stack *ds = args->ds;
-	unsigned int i;
+	unsigned int i, stay;
 
 	/* Who was woken up meanwhile must not have to wait for what is still its own. */
 	if (!dstack_off_cpu(tsk) || dstack_complete(ds) || !dstack_may_shrink(tsk))
@@ -204,8 +227,9 @@ static int collect_take(struct task_struct *tsk, void *data)
 		return COLLECT_WAIT;
 
 	dstack_assert_state(ds);
+	stay = dstack_vacate(tsk, collect_vacates(args));
 	for (i = 0; i < DSTACK_PAGES; i++) {
-		if (!(ds->parked & BIT(i)))
+		if (!(ds->parked & ~stay & BIT(i)))
 			continue;
 		dstack_check_owner(ds, ds->page[i]);
 		dstack_set_owner(NULL, ds->page[i]);
@@ -213,9 +237,11 @@ static int collect_take(struct task_struct *tsk, void *data)
 		WRITE_ONCE(ds->page[i], NULL);
 		args->nr++;
 	}
-	__count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
-	args->which = ds->parked;
-	ds->parked = 0;
+	__count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked & ~stay));
+	args->which = ds->parked & ~stay;
+	ds->parked &= stay;
+	if (dstack_vacate_waits(tsk))
+		return COLLECT_WAIT;
 	ds->queued = false;
 	return COLLECT_DONE;
 }
@@ -314,6 +340,8 @@ static void collect_choose(struct collect_pass *pass)
 		/* There may be very many, and nobody waits for collect_mutex. */
 		cond_resched();
 		pass->visited++;
+		if (dstack_vacate_too_early(ds))
+			continue;
 		if (collect_too_early(ds, pass->args.min_age)) {
 			pass->args.held += !collect_too_early(ds, for_reclaim);
 			continue;
@@ -620,6 +648,9 @@ long kstack_collect_once(enum kstack_collect why)
 		.pages = LIST_HEAD_INIT(pass.pages),
 	};
 
+	collect_may_vacate(&pass.args, why);
+	if (collect_vacates(&pass.args))
+		kstack_copies_prepare();
 	if (!collect_begin()) {
 		/* If nobody waits for pages, only one that has been at it for long. */
 		if (why != KSTACK_COLLECT_AGED ||
@@ -629,6 +660,8 @@ long kstack_collect_once(enum kstack_collect why)
 		return -EBUSY;
 	}
 
+	if (collect_vacates(&pass.args))
+		kstack_copies_begin();
 	collect_gather();
 	collect_choose(&pass);
 	if (collect_worthwhile(&pass, why)) {

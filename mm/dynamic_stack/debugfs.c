@@ -56,7 +56,7 @@ static int summary_show(struct seq_file *m, void *unused)
 
 	seq_printf(m, "enabled %d\n", dynamic_stack_enabled());
 	seq_printf(m, "managed %lu\nkept %lu\nwhole %lu\n", managed, kept, whole);
-	for (i = 1; i <= DSTACK_PAGES; i++)
+	for (i = !IS_ENABLED(CONFIG_DYNAMIC_STACK_VACATE); i <= DSTACK_PAGES; i++)
 		seq_printf(m, "pages_%u %lu\n", i, pages[i]);
 	seq_printf(m, "parked_pages %lu\npool_pages %lu\n", dstack_vm_event(NR_KSTACK_PARKED),
 		   dstack_vm_event(NR_KSTACK_POOL));
@@ -65,6 +65,8 @@ static int summary_show(struct seq_file *m, void *unused)
 	seq_printf(m, "stack_pages %lu\n", DSTACK_PAGES);
 	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT))
 		seq_printf(m, "promised_pages %lu\n", DSTACK_PROMISED);
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_VACATE))
+		kstack_vacate_show(m);
 	seq_printf(m, "descriptor_bytes %zu\n", sizeof(struct dynamic_stack));
 	return 0;
 }
@@ -87,7 +89,7 @@ static unsigned long deepest_use(const struct dynamic_stack *ds, unsigned long s
 
 /*
  * One character for each page, the top of the stack first: M present, P parked,
- * - none.
+ * V vacated, - none.
  */
 static int stacks_show(struct seq_file *m, void *unused)
 {
@@ -112,7 +114,8 @@ static int stacks_show(struct seq_file *m, void *unused)
 				unsigned int bit = BIT(DSTACK_PAGES - 1 - i);
 
 				map[i] = (now.mapped & bit) ? 'M' :
-					 (now.parked & bit) ? 'P' : '-';
+					 (now.parked & bit) ? 'P' :
+					 !i && dstack_vacated(&now) ? 'V' : '-';
 			}
 			map[DSTACK_PAGES] = '\0';
 			sp = arch_dynamic_stack_sp(tsk);

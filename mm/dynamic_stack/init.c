@@ -149,6 +149,8 @@ static int __init dynamic_stack_init(void)
 		err = kstack_refill_init();
 	if (!err)
 		err = kstack_collect_init();
+	if (!err)
+		kstack_vacate_init();
 	if (err) {
 		pr_warn("off: initialization failed (%d)\n", err);
 		return 0;

@@ -23,8 +23,10 @@
 
 #include "debug.h"
 
-/* Most pages that one task can need at once: the top page always stays. */
-#define DSTACK_MAX_NEED	(DSTACK_PROMISED - 1)
+/* Pages that a task needs at most, unless its top page was taken as well. */
+#define DSTACK_NEED	(DSTACK_PROMISED - 1)
+/* Most pages that one task can need at once. */
+#define DSTACK_MAX_NEED	(DSTACK_NEED + IS_ENABLED(CONFIG_DYNAMIC_STACK_VACATE))
 
 struct seq_file;
 
@@ -189,6 +191,38 @@ static inline int kstack_fault_prepare(unsigned int cpu) { return 0; }
 static inline void kstack_fault_drain(unsigned int cpu) { }
 static inline void kstack_fault_show(struct seq_file *m) { }
 static inline int dstack_fill(struct dynamic_stack *ds, unsigned int from) { return 0; }
+#endif
+
+/* vacate.c */
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+static inline bool dstack_vacated(const struct dynamic_stack *ds) { return ds->copy; }
+bool dstack_vacate_waits(struct task_struct *tsk);
+bool dstack_vacate_too_early(struct dynamic_stack *ds);
+unsigned int dstack_takable(struct task_struct *tsk, bool vacate);
+unsigned int dstack_vacate(struct task_struct *tsk, bool vacate);
+void dstack_copy_back(struct dynamic_stack *ds);
+bool kstack_any_copies_done(void);
+void kstack_copies_free(void);
+void kstack_copies_prepare(void);
+void kstack_copies_begin(void);
+void kstack_vacate_init(void);
+void kstack_vacate_show(struct seq_file *m);
+#else
+static inline bool dstack_vacated(const struct dynamic_stack *ds) { return false; }
+static inline bool dstack_vacate_waits(struct task_struct *tsk) { return false; }
+static inline bool dstack_vacate_too_early(struct dynamic_stack *ds) { return false; }
+static inline unsigned int dstack_takable(struct task_struct *tsk, bool vacate)
+{
+	return tsk->dynamic_stack->parked;
+}
+static inline unsigned int dstack_vacate(struct task_struct *tsk, bool vacate) { return 0; }
+static inline void dstack_copy_back(struct dynamic_stack *ds) { }
+static inline bool kstack_any_copies_done(void) { return false; }
+static inline void kstack_copies_free(void) { }
+static inline void kstack_copies_prepare(void) { }
+static inline void kstack_copies_begin(void) { }
+static inline void kstack_vacate_init(void) { }
+static inline void kstack_vacate_show(struct seq_file *m) { }
 #endif
 
 /* switch.c */

@@ -31,8 +31,8 @@
 #include "internal.h"
 #include "pool.h"
 
-unsigned int kstack_pool_low __read_mostly = 8 * DSTACK_MAX_NEED;
-unsigned int kstack_pool_high __read_mostly = 16 * DSTACK_MAX_NEED;
+unsigned int kstack_pool_low __read_mostly = 8 * DSTACK_NEED;
+unsigned int kstack_pool_high __read_mostly = 16 * DSTACK_NEED;
 
 DEFINE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
 
@@ -42,7 +42,7 @@ DEFINE_PER_CPU_ALIGNED(struct kstack_pool, kstack_pool);
  * its kstackd fill the stock up again.
  */
 #define STOCK_PER_CPU		2
-#define STOCK_MIN		(3 * DSTACK_MAX_NEED)
+#define STOCK_MIN		(3 * DSTACK_NEED)
 
 /* Overflown pages and the stock, for each node: [nr_node_ids]. */
 struct kstack_list *kstack_overflow;

@@ -15,7 +15,7 @@
  * The last pages of a pool, for those of a higher level: half of them for each of the
  * two. A pool at rest has no more than these.
  */
-#define POOL_MIN		(2 * DSTACK_MAX_NEED)
+#define POOL_MIN		(2 * DSTACK_NEED)
 /* What serves a task of any level once. */
 #define POOL_ENOUGH		(POOL_MIN + DSTACK_MAX_NEED)
 

@@ -30,7 +30,7 @@
 #include <trace/events/dynamic_stack.h>
 
 /* Pages that kstackd allocates at once: enough for a CPU that starves. */
-#define FILL_BATCH		((unsigned int)(4 * DSTACK_MAX_NEED))
+#define FILL_BATCH		((unsigned int)(4 * DSTACK_NEED))
 
 #ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
 static DECLARE_FAULT_ATTR(fail_kstack_refill);
@@ -203,7 +203,8 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 		return NULL;
 	/* What no fork needs but a CPU that starves. A kworker frees them, for the next try. */
 	dstack_cache_age(0);
-	/* Whom the next page is for. */
+	/* Whom the next page is for. That task may lack its top page as well. */
+	nr -= min(nr, (unsigned int)(DSTACK_MAX_NEED - DSTACK_NEED));
 	level = nr < kstack_pool_floor(DSTACK_LEVEL_LAST) ? DSTACK_LEVEL_ALL :
 		nr < kstack_pool_floor(DSTACK_LEVEL_NONE) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
 	/*
@@ -371,7 +372,7 @@ static bool collectd_refills(void)
 static bool collectd_idle(void)
 {
 	return kstack_collect_idle() && !collectd_ages() && !collectd_refills() &&
-	       !kstack_any_poisoned();
+	       !kstack_any_poisoned() && !kstack_any_copies_done();
 }
 
 /* That ages at its own pace, however rarely stacks are looked at. */
@@ -492,6 +493,7 @@ static int kstack_collectd_fn(void *unused)
 		if (kstack_collect_pressed() == -EBUSY)
 			schedule_timeout_idle(1);
 		kstack_free_poisoned();
+		kstack_copies_free();
 		/*
 		 * Waits for memory if it must. A CPU that starves meanwhile
 		 * runs the collector from its own kstackd.

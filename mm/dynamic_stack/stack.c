@@ -356,6 +356,10 @@ int dynamic_stack_alloc(struct task_struct *tsk, int node)
 	ds->deepest = DSTACK_PAGES - 1;
 	ds->unused = THREAD_SIZE;
 	ds->last_out = jiffies;
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+	ds->unreferenced = false;
+	ds->backoff = 0;
+#endif
 	dstack_set_unsynced(ds, false);
 	if (dstack_charge_fork(ds)) {
 		dstack_release(ds);
@@ -436,9 +440,24 @@ void dynamic_stack_free(struct task_struct *tsk)
 }
 
 struct keep_args {
-	struct page	*pages[DSTACK_PAGES - 1];
+	struct page	*pages[DSTACK_PAGES - !IS_ENABLED(CONFIG_DYNAMIC_STACK_VACATE)];
 	unsigned int	nr;
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+	bool		fill;
+#endif
 };
+
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+static bool dstack_filled(struct dynamic_stack *ds, const struct keep_args *args)
+{
+	/* If nobody wakes it up, it is to be shrunk again. */
+	if (args->fill && !ds->queued && ds->task)
+		dstack_queue(ds);
+	return args->fill;
+}
+#else
+static bool dstack_filled(struct dynamic_stack *ds, const struct keep_args *args) { return false; }
+#endif
 
 /* Under task_call_func(): 1 unless more pages are needed, or an error. */
 static int dstack_keep_func(struct task_struct *tsk, void *data)
@@ -463,8 +482,30 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
 		dstack_map_pages(ds);
 		dstack_set_unsynced(ds, true);
 	}
-	ds->keep = true;
+	if (!dstack_filled(ds, args))
+		ds->keep = true;
 	return true;
+}
+
+/* Pages for dstack_keep_func(), as long as it wants some. */
+static int dstack_give(struct task_struct *tsk, struct keep_args *args)
+{
+	int err, done;
+
+	while (!(done = task_call_func(tsk, dstack_keep_func, args))) {
+		struct page *page;
+
+		page = kstack_page_alloc(tsk->dynamic_stack->node_id, GFP_KERNEL);
+		if (!page) {
+			done = -ENOMEM;
+			break;
+		}
+		args->pages[args->nr++] = page;
+	}
+	err = min(done, 0);
+	while (args->nr)
+		kstack_page_free(args->pages[--args->nr]);
+	return err;
 }
 
 /**
@@ -481,7 +522,6 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
 int dynamic_stack_keep(struct task_struct *tsk)
 {
 	struct keep_args args = { };
-	int err, done;
 
 	if (!dynamic_stack_managed(tsk))
 		return 0;
@@ -491,21 +531,30 @@ int dynamic_stack_keep(struct task_struct *tsk)
 		return dstack_fill(tsk->dynamic_stack, 0);
 	}
 
-	while (!(done = task_call_func(tsk, dstack_keep_func, &args))) {
-		struct page *page;
-
-		page = kstack_page_alloc(tsk->dynamic_stack->node_id, GFP_KERNEL);
-		if (!page) {
-			done = -ENOMEM;
-			break;
-		}
-		args.pages[args.nr++] = page;
-	}
-	err = min(done, 0);
-	while (args.nr)
-		kstack_page_free(args.pages[--args.nr]);
-	return err;
+	return dstack_give(tsk, &args);
 }
+
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+/**
+ * dynamic_stack_fill - make the stack of a task whole that is about to be woken up
+ * @tsk: the task; the caller holds a reference
+ *
+ * So that very many that are woken at once don't starve. If there is no memory, the
+ * pools serve, as ever. Does nothing if the top page is there.
+ *
+ * Context: process context, may sleep.
+ */
+void dynamic_stack_fill(struct task_struct *tsk)
+{
+	struct keep_args args = { .fill = true };
+
+	if (!dynamic_stack_enabled() || !try_get_task_stack(tsk))
+		return;
+	if (tsk->dynamic_stack && data_race(tsk->dynamic_stack->copy))
+		dstack_give(tsk, &args);
+	put_task_stack(tsk);
+}
+#endif
 
 /**
  * dynamic_stack_fork - decide how a new task's stack is treated

@@ -208,6 +208,11 @@ void dstack_map_pages(struct dynamic_stack *ds)
 		if (ds->parked & BIT(i)) {
 			pte = dstack_saved_pte(ds, i);
 			restored++;
+		} else if (i == DSTACK_TOP && dstack_vacated(ds)) {
+			/* Written through the direct map: dirty, so never with A=0. */
+			dstack_copy_back(ds);
+			pte = mk_pte(ds->page[i], PAGE_KERNEL);
+			fresh++;
 		} else {
 			pte = mk_pte(ds->page[i], DYNAMIC_STACK_PROT);
 			if (dstack_preset())
@@ -410,6 +415,6 @@ void __dynamic_stack_switched_out(struct task_struct *prev)
 	}
 
 	/* With "never", for when another policy comes. */
-	if ((!parks || ds->parked) && !ds->queued)
+	if ((!parks || ds->parked || dstack_vacate_waits(prev)) && !ds->queued)
 		dstack_queue(ds);
 }

@@ -42,6 +42,29 @@ DEFINE_EVENT(dynamic_stack_pages, dynamic_stack_park,
 	TP_PROTO(struct task_struct *tsk, unsigned int pages, unsigned int parked),
 	TP_ARGS(tsk, pages, parked));
 
+#ifdef CONFIG_DYNAMIC_STACK_VACATE
+TRACE_EVENT(dynamic_stack_vacate,
+
+	TP_PROTO(struct task_struct *tsk, unsigned int bytes),
+
+	TP_ARGS(tsk, bytes),
+
+	TP_STRUCT__entry(
+		__array(char,		comm,	TASK_COMM_LEN)
+		__field(pid_t,		pid)
+		__field(unsigned int,	bytes)
+	),
+
+	TP_fast_assign(
+		memcpy(__entry->comm, tsk->comm, TASK_COMM_LEN);
+		__entry->pid	= tsk->pid;
+		__entry->bytes	= bytes;
+	),
+
+	TP_printk("comm=%s pid=%d bytes=%u", __entry->comm, __entry->pid, __entry->bytes)
+);
+#endif
+
 TRACE_EVENT(dynamic_stack_starved,
 
 	TP_PROTO(struct task_struct *tsk, unsigned int need),
