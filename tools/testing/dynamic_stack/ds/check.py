@@ -21,7 +21,7 @@ Run the tests.  Where they come from:
 
   # limit: SECONDS     default 120; what is built before does not count
   # needs: guest       the guest kernel and the initramfs; also debug, fault,
-                       fault64, base: the kernel of that name, and initramfs.
+                       fault64, vacate, base: the kernel of that name, and initramfs.
                        planted, planted-fault: debug and fault with the bugs of
                        tests/planted. They are built before, as build/NAME, within
                        an hour each.
@@ -140,9 +140,11 @@ KERNELS = {
     "fred": ("--config", "fault", "--config", "fred"),
     "fred64": ("--config", "fault", "--config", "fred", "--config", "matrix/fault64"),
     "outside": ("--config", "matrix/small", "--config", "outside", "--targets", "bzImage scripts_gdb"),
+    "vacate": ("--config", "vacate"),
     "planted": ("--planted", "debug"),
     "planted-fault": ("--planted", "fault"),
     "planted-fred": ("--planted", "fred"),
+    "planted-vacate": ("--planted", "vacate"),
 }
 BUILD_LIMIT = 3600
 # Each with the kernels that it needs would make a run of all tests a third longer

@@ -54,7 +54,8 @@ def options():
     p.add_argument("--limit", type=int, help="scale each census to about N threads")
     p.add_argument("--work", type=int, help="system calls in a thread's life (census-replay --work)")
     p.add_argument("--frozen", type=int, default=0, metavar="P",
-                   help="freeze P percent of the apps, as Android does with cached ones")
+                   help="freeze P percent of the apps, as Android does with cached ones, and let the "
+                        "kernel take the last page of their stacks (dynamic_stack.vacate=on)")
     p.add_argument("--estimate", action="store_true",
                    help="with the feature off, let kstackestimate foretell what it takes when it is on "
                         "(builds a kernel with BTF)")
@@ -139,6 +140,30 @@ def boot(o, c, mode, nr, total):
     return report
 
 
+def copies_kib(r):
+    """What copies of vacated stacks take: whole slabs, where the kernel tells"""
+    return r["copy_slab_kib"] if r["copy_slab_kib"] > 0 else -(-r["copy_bytes"] // 1024)
+
+
+def descriptors_kib(r, threads):
+    return -(-r["descriptor_bytes"] * threads // 1024)
+
+
+def frozen_fields(off, on):
+    """What a frozen thread holds, its copy and its descriptor included"""
+    if not on["frozen_threads"]:
+        return {}
+    kib = on["frozen_stack_kib"] + copies_kib(on) + descriptors_kib(on, on["frozen_threads"])
+    beside = copies_kib(on) + descriptors_kib(on, on["threads"])
+    return {
+        "frozen_percent": round(100 * on["frozen_threads"] / on["threads"], 1),
+        "frozen_threads": on["frozen_threads"], "frozen_kib": kib,
+        "frozen_kib_per_thread": round(kib / on["frozen_threads"], 3),
+        "vacated_kib": 4 * on["vacated_threads"] - copies_kib(on),
+        "saved_percent_all_counted": round(100 * (1 - (on["kernel_stack_kib"] + beside) / off["kernel_stack_kib"]), 2),
+    }
+
+
 def part(r, on):
     out = {
         "threads": r["threads"],
@@ -156,6 +181,10 @@ def part(r, on):
         out["vmstat"] = r["vmstat"]
     if r["frozen_threads"]:
         out["frozen"] = {k: r["frozen_" + k] for k in ("processes", "threads", "stack_kib", "pages_per_thread")}
+        if on:
+            out["frozen"]["copies_kib"] = copies_kib(r)
+            out["frozen"]["descriptors_kib"] = descriptors_kib(r, r["frozen_threads"])
+            out["frozen"]["vacated_threads"] = r["vacated_threads"]
     out["user_threads"] = r["user_threads"]
     out["kernel_threads"] = r["kernel_threads"]
     out["kthreads_replayed"] = r["kthreads"]["replayed"]
@@ -203,6 +232,7 @@ def compare(c, off, on):
         "off": part(off, False), "on": part(on, True),
         "saved_percent": round(saved, 2),
         "mapped_wait_channels": on["mapped_wait_channels"],
+        **frozen_fields(off, on),
     }
 
 
@@ -271,6 +301,9 @@ def table(runs):
             print(f"  {r['census']}: {on['processes']} frozen processes, {on['threads']} threads: "
                   f"{off['stack_kib']} KiB off, {on['stack_kib']} KiB on; on, pages per thread: "
                   + ", ".join(f"{k}: {v}" for k, v in on["pages_per_thread"].items()))
+            print(f"    {r['frozen_percent']} % of all; with copies ({on['copies_kib']} KiB) and descriptors "
+                  f"{r['frozen_kib_per_thread']} KiB each; with all copies and descriptors counted "
+                  f"{r['saved_percent_all_counted']} % saved")
     print("KiB: KernelStack of /proc/meminfo: frames that stacks really hold, parked and pooled ones included.")
     print("fixed: of it, what does not depend on the threads: pools with the reserve, cached stacks, and daemons' own.")
     print("avail.: MemAvailable on minus off. Both boots: the same kernel, QEMU with TCG (no hardware was used).")
@@ -327,7 +360,7 @@ def write(o, runs, reports):
     first = reports[runs[0]["census"]][1]
     head = {
         "kernel": first["kernel"],
-        "config": o.kernel if o.kernel_given else "configs/" + ("estimate" if o.estimate else ARCH.config) + ".config",
+        "config": o.kernel if o.kernel_given else "configs/" + (ARCH.config if o.config == "guest" else o.config) + ".config",
         "command": command_line("demo", "make demo"), "accelerator": "tcg", "date": ui.date(),
     }
     result = {**head, **runs[0]}
@@ -355,15 +388,18 @@ def main():
             censuses.append(c)
         names.add(c.name)
     o.kernel_given = bool(o.kernel)
+    o.config = "estimate" if o.estimate else "vacate" if o.frozen else "guest"
+    if o.config == "vacate":
+        o.append.insert(0, "dynamic_stack.vacate=on")
     if not o.no_build:
         step("setup", *(["estimate", "+dwarves"] if o.estimate else []))
         if not o.kernel:
             step("series", "branch")
-            step("build-kernel", *(["--name", "estimate", "--config", "estimate.config"] if o.estimate else []))
+            step("build-kernel", *(["--name", o.config, "--config", o.config] if o.config != "guest" else []))
         step("mkinitramfs")
     if o.estimate:
         step("estimate", "--build")
-    o.kernel = o.kernel or image("estimate" if o.estimate else "guest")
+    o.kernel = o.kernel or image(o.config)
     if not os.path.exists(o.kernel):
         raise Error(f"{o.kernel} does not exist: run demo without --no-build")
 

@@ -291,6 +291,20 @@ static int read_vmstat(struct keyval *kv, int max)
 	return out;
 }
 
+/* Seconds after which a frozen thread's last page may be gone; 0: it stays. */
+static double vacate_age(void)
+{
+	FILE *f = fopen("/proc/sys/vm/dynamic_stack_vacate_ms", "re");
+	unsigned int ms = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%u", &ms) != 1)
+		ms = 0;
+	fclose(f);
+	return ms ? ms / 1e3 + 3 : 0;
+}
+
 /*
  * The collector has settled when its gauges stand still. We ourselves wake
  * up to look, and so do a few kernel threads, hence the tolerance.
@@ -298,11 +312,11 @@ static int read_vmstat(struct keyval *kv, int max)
 static bool settle(double seconds)
 {
 	static const char *const keys[] = {
-		"nr_kstack_parked", "nr_kstack_pool", "kstack_collect",
+		"nr_kstack_parked", "nr_kstack_pool", "kstack_collect", "nr_kstack_vacated",
 	};
 	struct keyval kv[64];
 	long long last[ARRAY_SIZE(keys)] = { 0 };
-	double start = now(), quiet = now(), told = now();
+	double start = now(), quiet = now(), told = now(), age = vacate_age();
 	long long tolerance = 16 + plan.nslots / 500;
 	size_t i;
 	int n;
@@ -322,6 +336,9 @@ static bool settle(double seconds)
 				quiet = now();
 			last[i] = v;
 		}
+		/* What is frozen gives up its last page later, if it does. */
+		if (now() - start < age)
+			quiet = now();
 		/* While frames are parked, a slow collector may yet come. */
 		if (now() - quiet > (last[0] > 4 * tolerance ? 15 : 5))
 			return true;

@@ -194,6 +194,26 @@ static void histogram(const struct report *r)
 		fputc('}', js);
 }
 
+/* What the slab caches of the copies of vacated stacks take; -1: not known */
+static int copy_slab_kib(void)
+{
+	FILE *f = fopen("/proc/slabinfo", "re");
+	unsigned int objects, size, perslab, pages, slabs;
+	char line[512], name[64];
+	int kib = 0;
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %*u %u %u %u %u : tunables %*u %*u %*u : slabdata %*u %u",
+			   name, &objects, &size, &perslab, &pages, &slabs) == 6 &&
+		    !strncmp(name, "kstack_copy-", 12))
+			kib += slabs * pages * PAGE_KIB;
+	}
+	fclose(f);
+	return kib;
+}
+
 static void frozen(const struct report *r)
 {
 	int n, known = 0, kib = 0;
@@ -206,14 +226,18 @@ static void frozen(const struct report *r)
 	}
 	/* What has no line in the kernel's list has a whole stack. */
 	both_num("frozen_stack_kib", kib + 4 * PAGE_KIB * (r->frozen_threads - known));
+	both_num("vacated_threads", keyval_get(r->summary, r->nsummary, "vacated_stacks", 0));
+	both_num("copy_bytes", keyval_get(r->summary, r->nsummary, "copy_bytes", 0));
+	both_num("copy_slab_kib", copy_slab_kib());
+	both_num("descriptor_bytes", keyval_get(r->summary, r->nsummary, "descriptor_bytes", 0));
 	if (js)
 		key("frozen_pages_per_thread");
-	for (n = 1; n <= 4; n++) {
+	for (n = 0; n <= 4; n++) {
 		int threads = r->frozen_pages[n] + (n == 4 ? r->frozen_threads - known : 0);
 
 		printf("@@ frozen_pages_per_thread %d %d\n", n, threads);
 		if (js)
-			fprintf(js, "%s\"%d\": %d", n == 1 ? "{" : ", ", n, threads);
+			fprintf(js, "%s\"%d\": %d", n == 0 ? "{" : ", ", n, threads);
 	}
 	if (js)
 		fputc('}', js);
