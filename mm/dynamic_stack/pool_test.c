@@ -12,7 +12,7 @@
 #define TEST_PAGES	40
 #define TEST_ENOUGH	POOL_ENOUGH
 #define TEST_LOW	(TEST_ENOUGH + 1)
-#define TEST_HIGH	(TEST_ENOUGH + 7)
+#define TEST_HIGH	(TEST_ENOUGH + 2 * DSTACK_MAX_NEED + 1)
 
 struct pool_ctx {
 	struct dstack_iso	iso;
@@ -425,7 +425,7 @@ static void rest(struct pool_ctx *ctx)
 	struct kstack_pool *pool = ctx->pool;
 	struct dstack_iso *iso = &ctx->iso;
 	struct page *got[DSTACK_PAGES];
-	unsigned int i, have = 2 * DSTACK_MAX_NEED - 1;
+	unsigned int i, have = 2 * DSTACK_NEED - 1;
 
 	kstack_pool_set_want(pool, 0);
 	ISO_EQ(iso, pool->want, POOL_MIN);
@@ -436,16 +436,16 @@ static void rest(struct pool_ctx *ctx)
 	pool->kicked = false;
 
 	/* Those of a higher level take what is kept for them. */
-	ISO_TRUE(iso, kstack_pool_take(got, DSTACK_MAX_NEED, DSTACK_LEVEL_LAST));
+	ISO_TRUE(iso, kstack_pool_take(got, DSTACK_NEED, DSTACK_LEVEL_LAST));
 	ISO_EQ(iso, stock->nr, have);
-	ISO_EQ(iso, pool->nr, POOL_MIN - DSTACK_MAX_NEED);
+	ISO_EQ(iso, pool->nr, POOL_MIN - DSTACK_NEED);
 	ISO_TRUE(iso, pool->kicked);
-	kstack_pool_put(got, DSTACK_MAX_NEED);
+	kstack_pool_put(got, DSTACK_NEED);
 	pool->kicked = false;
 
 	/* Any other task: as much as there is for the next one, and kstackd is told. */
-	ISO_TRUE(iso, kstack_pool_take(got, DSTACK_MAX_NEED, DSTACK_LEVEL_NONE));
-	have -= DSTACK_MAX_NEED;
+	ISO_TRUE(iso, kstack_pool_take(got, DSTACK_NEED, DSTACK_LEVEL_NONE));
+	have -= DSTACK_NEED;
 	ISO_EQ(iso, pool->nr, POOL_MIN);
 	ISO_EQ(iso, stock->nr, have);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), ctx->gauge + POOL_MIN + have);
@@ -453,14 +453,14 @@ static void rest(struct pool_ctx *ctx)
 	ISO_TRUE(iso, pool->kicked);
 
 	/* All or nothing. */
-	ISO_TRUE(iso, !kstack_pool_take(got, DSTACK_MAX_NEED, DSTACK_LEVEL_NONE));
+	ISO_TRUE(iso, !kstack_pool_take(got, DSTACK_NEED, DSTACK_LEVEL_NONE));
 	ISO_EQ(iso, pool->nr, POOL_MIN);
-	ISO_EQ(iso, stock->nr, DSTACK_MAX_NEED - 1);
+	ISO_EQ(iso, stock->nr, DSTACK_NEED - 1);
 	ISO_TRUE(iso, pool->starved);
 	/* If there is some in the pool, it suffices. */
 	pool->starved = false;
 	kstack_pool_put(ctx->pages + TEST_PAGES - 1, 1);
-	ISO_TRUE(iso, kstack_pool_take(got, DSTACK_MAX_NEED, DSTACK_LEVEL_NONE));
+	ISO_TRUE(iso, kstack_pool_take(got, DSTACK_NEED, DSTACK_LEVEL_NONE));
 	ISO_EQ(iso, pool->nr, POOL_MIN);
 	ISO_EQ(iso, stock->nr, 0);
 }

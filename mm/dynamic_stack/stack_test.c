@@ -203,7 +203,7 @@ static int exit_destroys(void *data)
 	ISO_EQ(iso, nr, 0);
 	dstack_salvage(ds);
 	ISO_TRUE(iso, !ds->page[1]);
-	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED + 1);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_NEED + 1);
 	ISO_EQ(iso, dstack_test_pages(), pages);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
 	ISO_EQ(iso, dstack_cached_pages(), cached);
@@ -417,7 +417,7 @@ static int keep_counts(void *data)
 	ISO_TRUE(iso, !task_call_func(ctx->tsk, dstack_keep_func, &args));
 	ISO_TRUE(iso, !ds->keep);
 	ISO_EQ(iso, ds->parked, BIT(1));
-	for (i = 0; i < DSTACK_MAX_NEED - 1; i++) {
+	for (i = 0; i < DSTACK_NEED - 1; i++) {
 		ISO_TRUE(iso, !task_call_func(ctx->tsk, dstack_keep_func, &args));
 		args.pages[i] = kstack_page_alloc(ds->node_id, GFP_NOWAIT);
 		ISO_TRUE(iso, args.pages[i]);

@@ -246,10 +246,10 @@ static int populate_fresh(void *data)
 	ISO_TRUE(iso, !dynamic_stack_runnable(ctx->tsk));
 
 	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk));
-	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_NEED);
 	ISO_EQ(iso, ds->mapped, BIT(TOP));
 	ISO_EQ(iso, ds->seq, seq);
-	for (i = 0; i < DSTACK_MAX_NEED; i++) {
+	for (i = 0; i < DSTACK_NEED; i++) {
 		ISO_TRUE(iso, ds->page[i]);
 		ISO_TRUE(iso, pte_none(ptep_get(ds->ptep + i)));
 	}
@@ -259,10 +259,10 @@ static int populate_fresh(void *data)
 	__dynamic_stack_map(ctx->tsk);
 	ISO_EQ(iso, ds->mapped, DSTACK_ALL);
 	ISO_EQ(iso, ds->seq, seq + 1);
-	ISO_EQ(iso, dstack_vm_event(KSTACK_POPULATE), count + DSTACK_MAX_NEED);
-	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED);
+	ISO_EQ(iso, dstack_vm_event(KSTACK_POPULATE), count + DSTACK_NEED);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_NEED);
 	dstack_test_consistent(iso, ds);
-	for (i = 0; i < DSTACK_MAX_NEED; i++) {
+	for (i = 0; i < DSTACK_NEED; i++) {
 		pte_t pte = ptep_get(ds->ptep + i);
 
 		ISO_TRUE(iso, pte_same(pte_mkold(pte), mk_pte(ds->page[i], DYNAMIC_STACK_PROT)));
@@ -314,7 +314,7 @@ static int reserve_twice(void *data)
 	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk));
 	ISO_TRUE(iso, dynamic_stack_runnable(ctx->tsk));
 	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk));
-	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_NEED);
 	__dynamic_stack_map(ctx->tsk);
 	dstack_test_consistent(iso, ds);
 	return 0;
@@ -337,11 +337,11 @@ static int park_untouched(void *data)
 	dstack_park(ds, top_sp(ds));
 	ISO_EQ(iso, ds->mapped, BIT(TOP));
 	ISO_EQ(iso, ds->parked, dstack_preset() ? DSTACK_LOWER : 0);
-	for (i = 0; i < DSTACK_MAX_NEED; i++)
+	for (i = 0; i < DSTACK_NEED; i++)
 		ISO_EQ(iso, !ds->page[i], !dstack_preset());
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - hweight32(ds->parked));
 	ISO_EQ(iso, dstack_vm_event(KSTACK_RECLAIM),
-	       count + DSTACK_MAX_NEED - hweight32(ds->parked));
+	       count + DSTACK_NEED - hweight32(ds->parked));
 	dstack_test_consistent(iso, ds);
 	return 0;
 }
@@ -401,7 +401,7 @@ static int park_restore(void *data)
 		dstack_test_untouched(ds, BIT(1));
 		ISO_TRUE(iso, !pte_young(ptep_get(ds->ptep + 1)));
 		ISO_EQ(iso, READ_ONCE(*dstack_test_word(ds, 0)), 0x1234);
-		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_MAX_NEED);
+		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_NEED);
 		ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
 		ISO_EQ(iso, dstack_vm_event(KSTACK_RESTORE), restore + 2 * round);
 		if (iso->what)
@@ -586,9 +586,9 @@ static void reserve_from(struct switch_ctx *ctx, unsigned int have, bool enough)
 	pool = dstack_vm_event(NR_KSTACK_POOL);
 	ISO_EQ(iso, __dynamic_stack_reserve(ctx->tsk), enough);
 	ISO_EQ(iso, dstack_vm_event(KSTACK_STARVED), starved + !enough);
-	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - (enough ? DSTACK_MAX_NEED : 0));
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - (enough ? DSTACK_NEED : 0));
 	ISO_EQ(iso, dynamic_stack_runnable(ctx->tsk), enough);
-	for (i = 0; i < DSTACK_MAX_NEED; i++)
+	for (i = 0; i < DSTACK_NEED; i++)
 		ISO_EQ(iso, !!ds->page[i], enough);
 	if (enough && !iso->what) {
 		__dynamic_stack_map(ctx->tsk);
@@ -606,39 +606,39 @@ static int reserve_all_or_nothing(void *data)
 	long pool = dstack_vm_event(NR_KSTACK_POOL), pages = dstack_test_pages();
 	unsigned int have;
 
-	for (have = 0; have <= DSTACK_MAX_NEED; have++) {
+	for (have = 0; have <= DSTACK_NEED; have++) {
 		tsk->flags = PF_KTHREAD;
-		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
+		reserve_from(ctx, have, have == DSTACK_NEED);
 		tsk->flags = PF_MEMALLOC;
-		reserve_from(ctx, have, have == DSTACK_MAX_NEED);
+		reserve_from(ctx, have, have == DSTACK_NEED);
 		tsk->flags = 0;
 		reserve_from(ctx, have, false);
 	}
 	/* Killed, whoever did it: some of the last ones. */
-	for (have = DSTACK_MAX_NEED; have <= 2 * DSTACK_MAX_NEED; have++) {
+	for (have = DSTACK_NEED; have <= 2 * DSTACK_NEED; have++) {
 		reserve_from(ctx, have, false);
 		tsk->signal->oom_mm = &init_mm;
-		reserve_from(ctx, have, have == 2 * DSTACK_MAX_NEED);
+		reserve_from(ctx, have, have == 2 * DSTACK_NEED);
 		tsk->signal->oom_mm = NULL;
 		tsk->flags = PF_EXITING;
-		reserve_from(ctx, have, have == 2 * DSTACK_MAX_NEED);
+		reserve_from(ctx, have, have == 2 * DSTACK_NEED);
 		tsk->flags = 0;
 		sigaddset(&tsk->pending.signal, SIGKILL);
 		set_tsk_thread_flag(tsk, TIF_SIGPENDING);
-		reserve_from(ctx, have, have == 2 * DSTACK_MAX_NEED);
+		reserve_from(ctx, have, have == 2 * DSTACK_NEED);
 		clear_tsk_thread_flag(tsk, TIF_SIGPENDING);
 		sigemptyset(&tsk->pending.signal);
 	}
-	reserve_from(ctx, 3 * DSTACK_MAX_NEED, true);
+	reserve_from(ctx, 3 * DSTACK_NEED, true);
 
 	/* Pages already there reduce the need. */
 	tsk->flags = PF_KTHREAD;
-	pool_keep(ctx, DSTACK_MAX_NEED);
+	pool_keep(ctx, DSTACK_NEED);
 	dstack_test_populate(iso, tsk);
 	dstack_test_untouched(ctx->ds, DSTACK_LOWER);
 	set_accessed(ctx->ds, 1);
 	dstack_park(ctx->ds, top_sp(ctx->ds));
-	pool_keep(ctx, DSTACK_MAX_NEED - 1);
+	pool_keep(ctx, DSTACK_NEED - 1);
 	dstack_test_populate(iso, tsk);
 	dstack_test_consistent(iso, ctx->ds);
 

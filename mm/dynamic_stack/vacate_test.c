@@ -46,6 +46,7 @@ struct vacate_test {
 	struct task_struct	*tsk;
 	unsigned int		len;
 	bool			early;		/* woken up before it was taken */
+	bool			late;		/* written to before the shootdown */
 };
 
 static u64 test_word(unsigned int i)
@@ -104,6 +105,11 @@ static int test_round_trip(void *data)
 	ISO_TRUE(iso, dynamic_stack_read(tsk, read, (void *)arch_dynamic_stack_sp(tsk),
 					 sizeof(read)));
 	ISO_TRUE(iso, read[0] == test_word(0) && read[1] == test_word(1));
+	/* As by a CPU that has the page in its TLB. */
+	if (t->late) {
+		live[1] = test_word(t->len);
+		dstack_note_live(tsk);
+	}
 	if (t->early) {
 		ISO_EQ(iso, dstack_lacks(ds), DSTACK_PAGES - dstack_held(ds));
 		dstack_test_populate(iso, tsk);
@@ -117,7 +123,7 @@ static int test_round_trip(void *data)
 	ISO_EQ(iso, dstack_lacks(ds), DSTACK_PAGES);
 	ISO_TRUE(iso, dynamic_stack_read(tsk, read, (void *)arch_dynamic_stack_sp(tsk),
 					 sizeof(read)));
-	ISO_TRUE(iso, read[0] == test_word(0) && read[1] == test_word(1));
+	ISO_TRUE(iso, read[0] == test_word(0) && read[1] == test_word(t->late ? t->len : 1));
 	/* Neither what is below the stack pointer, nor beyond the top. */
 	ISO_TRUE(iso, !dynamic_stack_read(tsk, read, (void *)arch_dynamic_stack_sp(tsk) - 8, 16));
 	ISO_TRUE(iso, !dynamic_stack_read(tsk, read, (void *)ds->base + THREAD_SIZE - 8, 16));
@@ -142,7 +148,8 @@ compare:
 	ISO_EQ(iso, ds->mapped, DSTACK_ALL);
 	dstack_test_consistent(iso, ds);
 	for (i = 0; i < t->len / sizeof(u64); i++)
-		ISO_TRUE(iso, ((u64 *)arch_dynamic_stack_sp(tsk))[i] == test_word(i));
+		ISO_TRUE(iso, ((u64 *)arch_dynamic_stack_sp(tsk))[i] ==
+			 test_word(i == 1 && t->late ? t->len : i));
 	return 0;
 }
 
@@ -152,9 +159,10 @@ static void vacate_test_round_trip(struct kunit *test)
 	struct vacate_test t;
 	unsigned int i;
 
-	for (i = 0; i < 2 * ARRAY_SIZE(lens); i++) {
+	for (i = 0; i < 3 * ARRAY_SIZE(lens); i++) {
 		t = (struct vacate_test) {
-			.tsk = vacate_test_task(test), .len = lens[i / 2], .early = i % 2,
+			.tsk = vacate_test_task(test), .len = lens[i / 3],
+			.early = i % 3 == 1, .late = i % 3 == 2,
 		};
 		vacate_test_copies(test, 1);
 		dstack_isolated(test, test_round_trip, &t);
