@@ -16,16 +16,16 @@ expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-vacate/arch/x86/boot/bzImage
 . /guest.sh
 vacate_ages 1000
 group_make
-sleepers_start 20 $group
+sleepers_start 8 $group
 usleep 500000
 for round in 1 2 3; do
 	freeze 1
 	look before
-	wait_for "no page, round $round" vacated 20
+	wait_for "no page, round $round" vacated 8
 	look after
 	same
-	[ "$(event nr_kstack_vacated)" -ge 20 ] || die "nr_kstack_vacated is $(event nr_kstack_vacated)"
-	[ "$(event nr_kstack_copy_bytes)" -ge $((20 * 512)) ] || die "no bytes in copies"
+	[ "$(event nr_kstack_vacated)" -ge 8 ] || die "nr_kstack_vacated is $(event nr_kstack_vacated)"
+	[ "$(event nr_kstack_copy_bytes)" -ge $((8 * 512)) ] || die "no bytes in copies"
 	freeze 0
 	usleep 300000
 	wait_for "thawed, round $round" vacated 0
@@ -40,10 +40,10 @@ kill -CONT $pid
 sleepers_stop || die "data lost"
 
 # Killed in the trap
-sleepers_start 20 $group
+sleepers_start 8 $group
 usleep 500000
 freeze 1
-wait_for "no page before the kill" vacated 20
+wait_for "no page before the kill" vacated 8
 echo 1 >$group/cgroup.kill
 wait_for "all gone" group_empty
 freeze 0

@@ -19,14 +19,14 @@ begin='
 . /guest.sh
 vacate_ages 500
 group_make
-sleepers_start 20 $group
+sleepers_start 8 $group
 usleep 500000
 parked() {
 	[ "$(awk "FNR == NR { pid[\$1]; next } \$1 in pid && \$3 ~ /^P/ { n++ } END { print n + 0 }" \
 		/tmp/sleepers $debugfs/dynamic_stack/stacks)" = "$1" ]
 }
 freeze 1
-wait_for "parked" parked 20
+wait_for "parked" parked 8
 '
 guest quiet 0 "$begin"'
 for round in 1 2 3; do
@@ -35,7 +35,7 @@ for round in 1 2 3; do
 	freeze 0
 	usleep 300000
 	freeze 1
-	wait_for "parked, round $round" parked 20
+	wait_for "parked, round $round" parked 8
 done
 freeze 0
 sleepers_stop || die "data lost"
