@@ -72,6 +72,7 @@ for patch in "$TOOLS"/tests/planted/*.patch; do
 	for test in $(sed -n 's/^# test: //p' "$patch"); do
 		case $test in
 		fault/*)	grep -rq "planted[. ].*\b$bug\b" "$TOOLS/tests/$test.sh" "$TOOLS/tests/fault.sh" || fail "$test does not plant $bug" ;;
+		vacate/*)	grep -q "\b$bug\b" "$TOOLS/tests/$test.sh" || fail "$test does not plant $bug" ;;
 		progress/*)	[ -x "$TOOLS/tests/$test.sh" ] || fail "$patch: no test $test" ;;
 		*)		[ -e "$ROOT/tools/testing/selftests/dynamic_stack/$test.c" ] || fail "$patch: no selftest $test" ;;
 		esac

@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 # From the ground up. What is not here is a test, and stands on the roof.
-FLOORS = ("debug", "proof", "pool", "fault", "switch", "stack", "collect", "refill", "init", "debugfs")
+FLOORS = ("debug", "proof", "pool", "fault", "vacate", "switch", "stack", "collect", "refill", "init", "debugfs")
 ROOF = re.compile("test_[a-z]+|[a-z]+_test")
 
 # Calls that go up all the same: caller, function, and why
@@ -27,6 +27,9 @@ UP = (
     (".*", r"__SCT__tp_func_dynamic_stack_\w+", "a tracepoint, made in init.c: a call only if somebody listens"),
     (".*", r"dstack_test_\w+|dstack_isolated", "KUnit cases are included by the file that they test"),
 )
+# What the cases in vacate_test.c call
+VACATE_UP = (("vacate", r"dstack_park|dstack_may_shrink|__dynamic_stack_(reserve|map)",
+              "KUnit cases in vacate_test.c, which vacate.c includes"),)
 # What the cases in fault_test.c call, in a kernel that is not always there
 FAULT_CASES = ("dynamic_stack_ensure", "dynamic_stack_keep", "kstack_collect")
 
@@ -67,7 +70,7 @@ def upwards(graph, floors):
 def fresh(directory, source):
     """Was it built since its source was edited? Not every kernel is always there."""
     try:
-        return os.path.getmtime(directory + "/fault.o") > os.path.getmtime(source)
+        return os.path.getmtime(f"{directory}/{os.path.basename(source)[:-2]}.o") > os.path.getmtime(source)
     except OSError:
         return False
 
@@ -84,6 +87,13 @@ def main():
         # Not if fault.c itself calls them
         cases = [f for f in FAULT_CASES if not re.search(rf"\b{f}\(", text)]
         up += (("fault", "|".join(cases), "KUnit cases in fault_test.c, which fault.c includes"),)
+    vacate = f"{build}/kernel-vacate/mm/dynamic_stack"
+    absent = {"fault"} if fault not in dirs else set()
+    if fresh(vacate, os.path.join(os.environ["ROOT"], "mm/dynamic_stack/vacate.c")):
+        dirs.append(vacate)
+        up += VACATE_UP
+    else:
+        absent.add("vacate")
     graph, files = set(), set()
     for d in dirs:
         g, f = calls(d)
@@ -112,7 +122,7 @@ def main():
     if len(upwards(graph, turned)) < 10:
         print("a house that stands on its head is not noticed")
         wrong += 1
-    missing = set(FLOORS) - files - ({"fault"} if len(dirs) < 3 else set())
+    missing = set(FLOORS) - files - absent
     if missing:
         print(f"no object of {', '.join(sorted(missing))}")
         wrong += 1
