@@ -220,6 +220,7 @@ static bool dstack_unreferenced(struct task_struct *tsk)
 
 static unsigned long vacate_age(const struct dynamic_stack *ds)
 {
+	/* If it runs meanwhile, this is too early or too late, which is no harm. */
 	return msecs_to_jiffies(READ_ONCE(vacate_age_ms)) << data_race(ds->backoff);
 }
 
@@ -251,14 +252,21 @@ bool dstack_vacate_waits(struct task_struct *tsk)
  *
  * It is as small as it can be with its top page, and waits until that may be taken.
  *
- * Context: collect_mutex held. If what is read here is old, the next pass sees it.
+ * Context: collect_mutex held.
  * Return: true if so.
  */
 bool dstack_vacate_too_early(struct dynamic_stack *ds)
 {
-	return vacate_mode != VACATE_OFF &&
-	       data_race(ds->mapped == BIT(DSTACK_TOP) && !ds->parked && ds->unreferenced) &&
-	       data_race(ds->task) && time_before(jiffies, data_race(ds->last_out) + vacate_age(ds));
+	unsigned long last;
+
+	if (vacate_mode == VACATE_OFF)
+		return false;
+	/* If any of it is old, then the next pass sees it, or collect_prepare(). */
+	if (data_race(ds->mapped != BIT(DSTACK_TOP) || ds->parked || !ds->unreferenced ||
+		      !ds->task))
+		return false;
+	last = data_race(ds->last_out);	/* likewise */
+	return time_before(jiffies, last + vacate_age(ds));
 }
 
 /* Park the top page, as dstack_park() does with the others. Its PTE has A=1 always. */
