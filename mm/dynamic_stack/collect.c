@@ -196,7 +196,7 @@ static int collect_prepare(struct task_struct *tsk, void *data)
 		trace_dynamic_stack_park(tsk, ds->mapped, ds->parked);
 	}
 
-	takable = dstack_takable(tsk, collect_vacates(args));
+	takable = dstack_takable(tsk, ds->parked, collect_vacates(args));
 	if (!takable) {
 		if (dstack_vacate_waits(tsk))
 			return COLLECT_WAIT;

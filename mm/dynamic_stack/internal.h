@@ -198,7 +198,7 @@ static inline int dstack_fill(struct dynamic_stack *ds, unsigned int from) { ret
 static inline bool dstack_vacated(const struct dynamic_stack *ds) { return ds->copy; }
 bool dstack_vacate_waits(struct task_struct *tsk);
 bool dstack_vacate_too_early(struct dynamic_stack *ds);
-unsigned int dstack_takable(struct task_struct *tsk, bool vacate);
+unsigned int dstack_takable(struct task_struct *tsk, unsigned int parked, bool vacate);
 unsigned int dstack_vacate(struct task_struct *tsk, bool vacate);
 void dstack_copy_back(struct dynamic_stack *ds);
 bool kstack_any_copies_done(void);
@@ -211,9 +211,9 @@ void kstack_vacate_show(struct seq_file *m);
 static inline bool dstack_vacated(const struct dynamic_stack *ds) { return false; }
 static inline bool dstack_vacate_waits(struct task_struct *tsk) { return false; }
 static inline bool dstack_vacate_too_early(struct dynamic_stack *ds) { return false; }
-static inline unsigned int dstack_takable(struct task_struct *tsk, bool vacate)
+static inline unsigned int dstack_takable(struct task_struct *tsk, unsigned int parked, bool vacate)
 {
-	return tsk->dynamic_stack->parked;
+	return parked;
 }
 static inline unsigned int dstack_vacate(struct task_struct *tsk, bool vacate) { return 0; }
 static inline void dstack_copy_back(struct dynamic_stack *ds) { }

@@ -305,6 +305,7 @@ static bool copy_promise(unsigned int class)
  * dstack_takable - which of its parked pages may be taken from a stack?
  * @tsk: the task; its stack may be shrunk, and what is below its stack pointer is
  *	parked or gone
+ * @parked: what is parked now
  * @vacate: the top page may go, if it is of age
  *
  * Parks the top page if that is so.
@@ -312,10 +313,10 @@ static bool copy_promise(unsigned int class)
  * Context: first half of a pass, under task_call_func().
  * Return: bit i is set: page i.
  */
-unsigned int dstack_takable(struct task_struct *tsk, bool vacate)
+unsigned int dstack_takable(struct task_struct *tsk, unsigned int parked, bool vacate)
 {
 	struct dynamic_stack *ds = tsk->dynamic_stack;
-	unsigned int lower = ds->parked & ~BIT(DSTACK_TOP);
+	unsigned int lower = parked & ~BIT(DSTACK_TOP);
 
 	if (!vacate || !dstack_vacate_waits(tsk) ||
 	    time_before(jiffies, ds->last_out + vacate_age(ds)))

@@ -96,9 +96,9 @@ static int test_round_trip(void *data)
 	dstack_note_live(tsk);
 
 	dstack_park(ds, arch_dynamic_stack_sp(tsk));
-	ISO_EQ(iso, dstack_takable(tsk, false) & BIT(DSTACK_TOP), 0);
+	ISO_EQ(iso, dstack_takable(tsk, ds->parked, false) & BIT(DSTACK_TOP), 0);
 	ISO_EQ(iso, ds->mapped, BIT(DSTACK_TOP));
-	ISO_EQ(iso, dstack_takable(tsk, true) & BIT(DSTACK_TOP), BIT(DSTACK_TOP));
+	ISO_EQ(iso, dstack_takable(tsk, ds->parked, true) & BIT(DSTACK_TOP), BIT(DSTACK_TOP));
 	ISO_EQ(iso, ds->mapped, 0);
 	dstack_test_consistent(iso, ds);
 	/* PARKED reads like MAPPED. */
@@ -186,7 +186,7 @@ static int test_reserve_none(void *data)
 		return 0;
 	dstack_note_live(t->tsk);
 	dstack_park(ds, arch_dynamic_stack_sp(t->tsk));
-	dstack_takable(t->tsk, true);
+	dstack_takable(t->tsk, ds->parked, true);
 	test_take(iso, t->tsk);
 	copy = ds->copy;
 	/* May use all: leave three. */
@@ -256,7 +256,7 @@ static void vacate_test_refuses(struct kunit *test)
 	ds->keep = false;
 	/* Not of age. */
 	ds->last_out = jiffies;
-	KUNIT_EXPECT_EQ(test, dstack_takable(tsk, true), 0);
+	KUNIT_EXPECT_EQ(test, dstack_takable(tsk, ds->parked, true), 0);
 }
 
 /* A copy that somebody overwrites is noticed, whichever bit it is. */
