@@ -3,8 +3,8 @@
 # limit: 180
 # needs: vacate
 # A parent in vfork() counts as frozen, but waits where its child has a pointer into its
-# stack. It keeps the page, and the child's exec reaches it. The same with the mark
-# taken from the frozen bit (planted/vacate-frozen) must end badly.
+# stack. It keeps the page, and the child's exec reaches it. (It sleeps uninterruptibly,
+# too, so this alone would not notice a mark taken from the frozen bit.)
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
