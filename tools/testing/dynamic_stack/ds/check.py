@@ -21,7 +21,7 @@ Run the tests.  Where they come from:
 
   # limit: SECONDS     default 120; what is built before does not count
   # needs: guest       the guest kernel and the initramfs; also debug, fault,
-                       fault64, vacate, base: the kernel of that name, and initramfs.
+                       fault64, base: the kernel of that name, and initramfs.
                        planted, planted-fault: debug and fault with the bugs of
                        tests/planted. They are built before, as build/NAME, within
                        an hour each.
@@ -42,8 +42,8 @@ the one whose turn it is today, and DS_CONFIG=all or the pattern 'config/*' all.
 
 The tests fault/ist/* share a kernel of their own, and planted/* another one; arch/arm64
 is all that ARCH=arm64 make check has, base/7.3 the first part of what SERIES=7.3 make check
-has. In a run of all tests, these four take turns, a day each: DS_TURN=fault, planted, arch,
-base or all says which. fault/fred/* have a kernel as well, and need a Bochs with FRED, $BOCHS
+has. In a run of all tests, these four take turns, a day each, and vacate/* with planted/*:
+DS_TURN=fault, planted, arch, base or all says which. fault/fred/* have a kernel as well, and need a Bochs with FRED, $BOCHS
 or in PATH; they are skipped without.  --fred runs these alone, for build/results/fred.json.
 
 A few tests take their variants in turn as well, one each time, and say which. Those
@@ -140,15 +140,15 @@ KERNELS = {
     "fred": ("--config", "fault", "--config", "fred"),
     "fred64": ("--config", "fault", "--config", "fred", "--config", "matrix/fault64"),
     "outside": ("--config", "matrix/small", "--config", "outside", "--targets", "bzImage scripts_gdb"),
-    "vacate": ("--config", "vacate"),
     "planted": ("--planted", "debug"),
     "planted-fault": ("--planted", "fault"),
     "planted-fred": ("--planted", "fred"),
-    "planted-vacate": ("--planted", "vacate"),
 }
 BUILD_LIMIT = 3600
 # Each with the kernels that it needs would make a run of all tests a third longer
 TURNS = "planted", "fault", "arch", "base"
+# Whose turn it is as well
+WITH = {"vacate": "planted"}
 # What may run at the same time: a build takes all processors, `beside` disturbs
 # nothing, of `pair` there are several, `alone` is alone
 BUILDS, BESIDE, PAIR, ALONE = "build", "beside", "pair", "alone"
@@ -602,6 +602,7 @@ def leave_out(tests):
         raise Error(f"DS_TURN={turn}: no such part: give {', '.join(TURNS)} or all")
     for t in tests:
         part = t.name.split("/")[0]
+        part = WITH.get(part, part)
         if part in TURNS and turn not in (part, "all"):
             t.status = "skip"
             t.reason = f"today is the turn of {turn}/*: DS_TURN=all make check, or make check TESTS={t.name}"

@@ -10,7 +10,7 @@ set -euo pipefail
 
 expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" \
 	--label boot/debug --log "$BUILD/log/check/boot-debug.console" --timeout 300 \
-	--smp 4 --mem 2G --stress --append dynamic_stack=on --cmd '
+	--smp 4 --mem 2G --stress --append "dynamic_stack=on dynamic_stack.vacate=on" --cmd '
 stress-ng --temp-path /tmp --timeout 30 --fork 2 --futex 2 --poll 2 --pipe 2 \
 	--clone 2 --switch 2 --epoll 1 --eventfd 1 --mq 1 --mmap 1 --mmap-bytes 16M || exit 1
 cat /proc/[0-9]*/stack >/dev/null 2>&1

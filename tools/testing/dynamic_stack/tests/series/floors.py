@@ -26,10 +26,9 @@ ROOF = re.compile("test_[a-z]+|[a-z]+_test")
 UP = (
     (".*", r"__SCT__tp_func_dynamic_stack_\w+", "a tracepoint, made in init.c: a call only if somebody listens"),
     (".*", r"dstack_test_\w+|dstack_isolated", "KUnit cases are included by the file that they test"),
+    ("vacate", r"dstack_park|dstack_may_shrink|__dynamic_stack_(reserve|map)",
+     "KUnit cases in vacate_test.c, which vacate.c includes"),
 )
-# What the cases in vacate_test.c call
-VACATE_UP = (("vacate", r"dstack_park|dstack_may_shrink|__dynamic_stack_(reserve|map)",
-              "KUnit cases in vacate_test.c, which vacate.c includes"),)
 # What the cases in fault_test.c call, in a kernel that is not always there
 FAULT_CASES = ("dynamic_stack_ensure", "dynamic_stack_keep", "kstack_collect")
 
@@ -87,13 +86,7 @@ def main():
         # Not if fault.c itself calls them
         cases = [f for f in FAULT_CASES if not re.search(rf"\b{f}\(", text)]
         up += (("fault", "|".join(cases), "KUnit cases in fault_test.c, which fault.c includes"),)
-    vacate = f"{build}/kernel-vacate/mm/dynamic_stack"
     absent = {"fault"} if fault not in dirs else set()
-    if fresh(vacate, os.path.join(os.environ["ROOT"], "mm/dynamic_stack/vacate.c")):
-        dirs.append(vacate)
-        up += VACATE_UP
-    else:
-        absent.add("vacate")
     graph, files = set(), set()
     for d in dirs:
         g, f = calls(d)

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 120
-# needs: vacate
+# needs: debug
 # A copy that somebody overwrites: the kernel panics when its task is woken up. Not
 # when another is.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
 console=$BUILD/log/check/vacate-forge.console
-expect_status 2 "$TOOLS/vm" --kernel "${KERNEL:-$BUILD/kernel-vacate/arch/x86/boot/bzImage}" --label vacate/forge \
+expect_status 2 "$TOOLS/vm" --kernel "${KERNEL:-$BUILD/kernel-debug/arch/x86/boot/bzImage}" --label vacate/forge \
 	--log "$console" --timeout 100 --smp 2 --mem 512M --append "dynamic_stack=on dynamic_stack.vacate=on ${PLANTED:-}" \
 	--file "$TOOLS/tests/vacate/guest.sh:/guest.sh" --file "$TOOLS/tests/sleepers.sh:/sleepers.sh" --cmd '
 . /guest.sh

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 240
-# needs: vacate
+# needs: debug
 # Threads in cgroup v2's freezer, and stopped ones, hold no page of their stack. They
 # can be looked at as ever: wchan, stack and syscall say what they said before. They go
 # on with their data intact, also if they are killed. Who is frozen elsewhere keeps the
@@ -9,7 +9,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
-expect_status 0 "$TOOLS/vm" --kernel "$BUILD/kernel-vacate/arch/x86/boot/bzImage" --label vacate/freeze \
+expect_status 0 "$TOOLS/vm" --kernel "${KERNEL:-$BUILD/kernel-debug/arch/x86/boot/bzImage}" --label vacate/freeze \
 	--log "$BUILD/log/check/vacate-freeze.console" --timeout 200 --smp 2 --mem 512M \
 	--append "dynamic_stack=on dynamic_stack.vacate=on" \
 	--file "$TOOLS/tests/vacate/guest.sh:/guest.sh" --file "$TOOLS/tests/sleepers.sh:/sleepers.sh" --cmd '

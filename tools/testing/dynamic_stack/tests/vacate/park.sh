@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 240
-# needs: vacate
+# needs: debug
 # With vacate=park nothing is taken, and whoever touches a page that could have been is
 # reported: nobody does over freeze, look, stop, thaw and kill. Who does it on purpose
 # is, and the page is there again.
@@ -10,7 +10,7 @@ set -euo pipefail
 
 # guest NAME STATUS COMMANDS
 guest() {
-	expect_status "$2" "$TOOLS/vm" --kernel "$BUILD/kernel-vacate/arch/x86/boot/bzImage" --label "vacate/park $1" \
+	expect_status "$2" "$TOOLS/vm" --kernel "$BUILD/kernel-debug/arch/x86/boot/bzImage" --label "vacate/park $1" \
 		--log "$BUILD/log/check/vacate-park-$1.console" --timeout 150 --smp 2 --mem 512M \
 		--append "dynamic_stack=on dynamic_stack.vacate=park" \
 		--file "$TOOLS/tests/vacate/guest.sh:/guest.sh" --file "$TOOLS/tests/sleepers.sh:/sleepers.sh" --cmd "$3"

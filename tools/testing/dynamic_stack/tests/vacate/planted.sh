@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # limit: 900
-# needs: vacate planted-vacate
+# needs: debug planted
 # The bugs of tests/planted/vacate-* are noticed: one by a boot that ends otherwise,
 # four by a KUnit case.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
-KERNEL=${KERNEL:-$BUILD/kernel-planted-vacate/arch/x86/boot/bzImage}
+KERNEL=${KERNEL:-$BUILD/kernel-planted/arch/x86/boot/bzImage}
 export KERNEL PLANTED
 
 # fails TEST BUG
