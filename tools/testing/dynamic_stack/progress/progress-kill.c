@@ -10,7 +10,8 @@
  * killed while no pool can be filled, and others have all that those may have which
  * nobody kills.
  *
- * progress-kill frozen: the same with 500 in a frozen cgroup, through cgroup.kill.
+ * progress-kill frozen: the same with 500 in a frozen cgroup, through cgroup.kill. With
+ * dynamic_stack.vacate=on, they lack the last page as well.
  *
  * progress-kill one-cpu: the same on one CPU, the pages of whose pool, and of the
  * reserve, are held by real-time tasks. Others' pools have some.
@@ -285,6 +286,23 @@ static int no_frames(void)
 }
 
 #define FROZEN	500
+#define VACATE_MS	"/proc/sys/vm/dynamic_stack_vacate_ms"
+
+/* The last page, too, where the kernel takes it. */
+static void wait_vacated(int nr)
+{
+	long long end = now_ms() + 20000;
+
+	if (access(VACATE_MS, F_OK))
+		return;
+	must_write(VACATE_MS, "300");
+	while (vmstat("nr_kstack_vacated") < nr) {
+		if (now_ms() > end)
+			die("only %ld of %d have no page", vmstat("nr_kstack_vacated"), nr);
+		sleep_ms(100);
+	}
+	printf("@@ %ld have no page\n", vmstat("nr_kstack_vacated"));
+}
 
 static int frozen(void)
 {
@@ -312,6 +330,7 @@ static int frozen(void)
 			die("they don't freeze");
 		sleep_ms(100);
 	}
+	wait_vacated(FROZEN);
 	let_them_eat(FROZEN);
 	must_write(GROUP "cgroup.kill", "1");
 	return wait_gone(FROZEN) > LIMIT_MS;
