@@ -12,10 +12,11 @@
 #include "internal.h"
 
 /*
- * The last pages of a pool, for those of a higher level: half of them for each of the
- * two. A pool at rest has no more than these.
+ * The last pages of a pool, for those of a higher level: DSTACK_NEED of them for the
+ * highest alone, and what a task of the other may need. A pool at rest has no more
+ * than these.
  */
-#define POOL_MIN		(2 * DSTACK_NEED)
+#define POOL_MIN		(DSTACK_NEED + DSTACK_MAX_NEED)
 /* What serves a task of any level once. */
 #define POOL_ENOUGH		(POOL_MIN + DSTACK_MAX_NEED)
 

@@ -176,7 +176,7 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 {
 	enum dynamic_stack_level level;
 	struct page *page;
-	unsigned int nr;
+	unsigned int nr, last;
 	long taken;
 
 	page = kstack_from_others(pool, false);
@@ -203,9 +203,12 @@ static struct page *kstack_find_page_hard(struct kstack_pool *pool)
 		return NULL;
 	/* What no fork needs but a CPU that starves. A kworker frees them, for the next try. */
 	dstack_cache_age(0);
-	/* Whom the next page is for. That task may lack its top page as well. */
-	nr -= min(nr, (unsigned int)(DSTACK_MAX_NEED - DSTACK_NEED));
-	level = nr < kstack_pool_floor(DSTACK_LEVEL_LAST) ? DSTACK_LEVEL_ALL :
+	/* Whom the next page is for. One of the highest level may lack its top page, too. */
+	last = kstack_pool_floor(DSTACK_LEVEL_LAST);
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_VACATE) && READ_ONCE(pool->starved) &&
+	    READ_ONCE(pool->level) == DSTACK_LEVEL_ALL)
+		last = DSTACK_MAX_NEED;
+	level = nr < last ? DSTACK_LEVEL_ALL :
 		nr < kstack_pool_floor(DSTACK_LEVEL_NONE) ? DSTACK_LEVEL_LAST : DSTACK_LEVEL_NONE;
 	/*
 	 * Another thread is at it, for all, or was until a moment ago. As long as

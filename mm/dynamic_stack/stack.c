@@ -450,8 +450,8 @@ struct keep_args {
 #ifdef CONFIG_DYNAMIC_STACK_VACATE
 static bool dstack_filled(struct dynamic_stack *ds, const struct keep_args *args)
 {
-	/* If nobody wakes it up, it is to be shrunk again. */
-	if (args->fill && !ds->queued && ds->task)
+	/* If nobody wakes it up, it is to be shrunk again. If somebody has, it queues itself. */
+	if (args->fill && !ds->queued && ds->task && dstack_off_cpu(ds->task))
 		dstack_queue(ds);
 	return args->fill;
 }
@@ -487,15 +487,15 @@ static int dstack_keep_func(struct task_struct *tsk, void *data)
 	return true;
 }
 
-/* Pages for dstack_keep_func(), as long as it wants some. */
-static int dstack_give(struct task_struct *tsk, struct keep_args *args)
+/* Pages for dstack_keep_func(), as long as it wants some and memory has them. */
+static int dstack_give(struct task_struct *tsk, struct keep_args *args, gfp_t gfp)
 {
 	int err, done;
 
 	while (!(done = task_call_func(tsk, dstack_keep_func, args))) {
 		struct page *page;
 
-		page = kstack_page_alloc(tsk->dynamic_stack->node_id, GFP_KERNEL);
+		page = kstack_page_alloc(tsk->dynamic_stack->node_id, gfp);
 		if (!page) {
 			done = -ENOMEM;
 			break;
@@ -531,7 +531,7 @@ int dynamic_stack_keep(struct task_struct *tsk)
 		return dstack_fill(tsk->dynamic_stack, 0);
 	}
 
-	return dstack_give(tsk, &args);
+	return dstack_give(tsk, &args, GFP_KERNEL);
 }
 
 #ifdef CONFIG_DYNAMIC_STACK_VACATE
@@ -540,9 +540,10 @@ int dynamic_stack_keep(struct task_struct *tsk)
  * @tsk: the task; the caller holds a reference
  *
  * So that very many that are woken at once don't starve. If there is no memory, the
- * pools serve, as ever. Does nothing if the top page is there.
+ * pools serve, as ever: nobody is killed for this, nor waited for long. Does nothing if
+ * the top page is there.
  *
- * Context: process context, may sleep.
+ * Context: process context, may sleep; cgroup_mutex may be held.
  */
 void dynamic_stack_fill(struct task_struct *tsk)
 {
@@ -551,7 +552,7 @@ void dynamic_stack_fill(struct task_struct *tsk)
 	if (!dynamic_stack_enabled() || !try_get_task_stack(tsk))
 		return;
 	if (tsk->dynamic_stack && data_race(tsk->dynamic_stack->copy))
-		dstack_give(tsk, &args);
+		dstack_give(tsk, &args, GFP_KERNEL | __GFP_NORETRY);
 	put_task_stack(tsk);
 }
 #endif

@@ -629,7 +629,7 @@ static int reserve_all_or_nothing(void *data)
 		clear_tsk_thread_flag(tsk, TIF_SIGPENDING);
 		sigemptyset(&tsk->pending.signal);
 	}
-	reserve_from(ctx, 3 * DSTACK_NEED, true);
+	reserve_from(ctx, 2 * DSTACK_NEED + DSTACK_MAX_NEED, true);
 
 	/* Pages already there reduce the need. */
 	tsk->flags = PF_KTHREAD;

@@ -93,7 +93,8 @@ struct dstack_copy {
 
 /*
  * Memory for copies of one size. @nr and @first are guarded by copy_lock; the others
- * by collect_mutex, but for @wanted, which kstack_copies_prepare() takes without.
+ * by collect_mutex, but for @wanted, which kstack_copies_prepare() takes without, and
+ * @promised, which it reads.
  */
 static struct copy_class {
 	struct kmem_cache	*cachep;
@@ -126,7 +127,8 @@ static unsigned int live_bytes(const struct dynamic_stack *ds, unsigned long sp)
 
 /*
  * Copy words, and sum them up with the key. It shows whether a copy was
- * overwritten; who can read the copy and the sum could forge both.
+ * overwritten; who can read the copy and the sum could forge both. Each word is read
+ * once: what is used is what was summed up.
  */
 static u64 copy_and_sum(u64 *to, const u64 *from, unsigned int len)
 {
@@ -135,7 +137,7 @@ static u64 copy_and_sum(u64 *to, const u64 *from, unsigned int len)
 
 	/* Two chains: a multiplication takes as long as the load of the next word. */
 	for (i = 0; i + 1 < len / sizeof(u64); i += 2) {
-		u64 v = from[i], w = from[i + 1];
+		u64 v = READ_ONCE(from[i]), w = READ_ONCE(from[i + 1]);
 
 		to[i] = v;
 		to[i + 1] = w;
@@ -143,8 +145,10 @@ static u64 copy_and_sum(u64 *to, const u64 *from, unsigned int len)
 		b = (b ^ w) * 0xc2b2ae3d27d4eb4fULL;
 	}
 	if (i < len / sizeof(u64)) {
-		to[i] = from[i];
-		a = (a ^ from[i]) * 0x9e3779b97f4a7c15ULL;
+		u64 v = READ_ONCE(from[i]);
+
+		to[i] = v;
+		a = (a ^ v) * 0x9e3779b97f4a7c15ULL;
 	}
 	return a ^ rol64(b, 32);
 }
@@ -204,7 +208,9 @@ static bool dstack_unreferenced(struct task_struct *tsk)
 	struct dynamic_stack *ds = tsk->dynamic_stack;
 	unsigned long sp = arch_dynamic_stack_sp(tsk);
 
-	if (!READ_ONCE(ds->unreferenced) || tsk->on_rq || READ_ONCE(tsk->__state) == TASK_WAKING)
+	/* Not runnable: it may be queued all the same, for its lag, but is not run then. */
+	if (!READ_ONCE(ds->unreferenced) || task_is_runnable(tsk) ||
+	    READ_ONCE(tsk->__state) == TASK_WAKING)
 		return false;
 	if (tsk->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
 		return false;
@@ -212,8 +218,13 @@ static bool dstack_unreferenced(struct task_struct *tsk)
 	if (sp < ds->base || sp >= ds->base + THREAD_SIZE || live_bytes(ds, sp) > COPY_MAX)
 		return false;
 #ifdef CONFIG_LOCKDEP
-	if (WARN_ON_ONCE(tsk->lockdep_depth))
+	if (tsk->lockdep_depth) {
+		/* A runqueue lock may be held. */
+		printk_deferred_enter();
+		WARN_ON_ONCE(1);
+		printk_deferred_exit();
 		return false;
+	}
 #endif
 	return true;
 }
@@ -293,7 +304,7 @@ static bool copy_promise(unsigned int class)
 	struct copy_class *c = copy_classes + class;
 
 	if (c->promised < READ_ONCE(c->nr)) {
-		c->promised++;
+		WRITE_ONCE(c->promised, c->promised + 1);
 		return true;
 	}
 	/* For the next pass. */
@@ -344,6 +355,8 @@ static void *copy_get(unsigned int class)
 		WRITE_ONCE(c->nr, c->nr - 1);
 	}
 	raw_spin_unlock(&copy_lock);
+	if (node && c->promised)
+		WRITE_ONCE(c->promised, c->promised - 1);
 	return node ? llist_entry(node, struct dstack_copy, node) : NULL;
 }
 
@@ -448,10 +461,15 @@ void kstack_copies_free(void)
 	}
 }
 
-/* As many as the last pass could have used, and no more. */
+/*
+ * As many as the last pass could have used, and no more: those that it asked for in vain,
+ * and those that it was promised and did not use, since the pass was not worth a
+ * shootdown.
+ */
 static void copy_class_fill(struct copy_class *c)
 {
-	unsigned int class = c - copy_classes, target = xchg(&c->wanted, 0);
+	unsigned int class = c - copy_classes;
+	unsigned int target = xchg(&c->wanted, 0) + READ_ONCE(c->promised);
 	struct dstack_copy *copy;
 
 	while (READ_ONCE(c->nr) < target) {
@@ -510,7 +528,7 @@ void kstack_copies_begin(void)
 	unsigned int i;
 
 	for (i = 0; i < COPY_CLASSES; i++)
-		copy_classes[i].promised = 0;
+		WRITE_ONCE(copy_classes[i].promised, 0);
 }
 
 /*

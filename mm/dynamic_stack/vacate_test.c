@@ -3,9 +3,39 @@
  * KUnit tests of the last page of a stack that nobody refers to. Included by vacate.c.
  * Only with dynamic_stack.vacate=on, as there are no caches otherwise.
  */
+#include <linux/delay.h>
+
 #include "kunit_test.h"
 
 #define TEST_LIVE	736
+
+static unsigned int saved_period;
+
+/* kstack_collectd must not come by, and prepare copies as it sees fit. */
+static int vacate_suite_init(struct kunit_suite *suite)
+{
+	int i;
+
+	if (vacate_mode != VACATE_ON || !dynamic_stack_enabled())
+		return 0;
+	saved_period = kstack_collect_period;
+	WRITE_ONCE(kstack_collect_period, 3600 * MSEC_PER_SEC);
+	/* Twice: it may have been on its way to a sleep of the old length. */
+	for (i = 0; i < 2; i++) {
+		kstack_wake_collector();
+		while (!wait_task_inactive(dynamic_stack_collector(), TASK_IDLE))
+			usleep_range(1000, 2000);
+	}
+	return 0;
+}
+
+static void vacate_suite_exit(struct kunit_suite *suite)
+{
+	if (!saved_period)
+		return;
+	WRITE_ONCE(kstack_collect_period, saved_period);
+	kstack_wake_collector();
+}
 
 static int vacate_test_init(struct kunit *test)
 {
@@ -33,6 +63,7 @@ static void vacate_test_copies(struct kunit *test, unsigned int nr)
 {
 	unsigned int i;
 
+	kstack_copies_begin();
 	for (i = 0; i < COPY_CLASSES; i++)
 		copy_classes[i].wanted = nr;
 	kstack_copies_prepare();
@@ -218,6 +249,22 @@ static void vacate_test_all_or_nothing(struct kunit *test)
 	kstack_copies_free();
 }
 
+/* What a pass was promised and did not use is there for the next one, and no longer. */
+static void vacate_test_promises(struct kunit *test)
+{
+	vacate_test_copies(test, 2);
+	KUNIT_EXPECT_TRUE(test, copy_promise(0));
+	KUNIT_EXPECT_TRUE(test, copy_promise(0));
+	KUNIT_EXPECT_FALSE(test, copy_promise(0));
+	/* One is used, one is not, and one was asked for in vain. */
+	kmem_cache_free(copy_classes[0].cachep, copy_get(0));
+	kstack_copies_prepare();
+	KUNIT_EXPECT_EQ(test, copy_classes[0].nr, 2);
+	kstack_copies_begin();
+	kstack_copies_prepare();
+	KUNIT_EXPECT_EQ(test, copy_classes[0].nr, 0);
+}
+
 /* Whose stack somebody may refer to keeps it. */
 static void vacate_test_refuses(struct kunit *test)
 {
@@ -241,6 +288,10 @@ static void vacate_test_refuses(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dstack_vacate_waits(tsk));
 	tsk->on_rq = 1;
 	KUNIT_EXPECT_FALSE(test, dstack_vacate_waits(tsk));
+	/* Asleep, and queued for its lag alone. */
+	tsk->se.sched_delayed = 1;
+	KUNIT_EXPECT_TRUE(test, dstack_vacate_waits(tsk));
+	tsk->se.sched_delayed = 0;
 	tsk->on_rq = 0;
 	tsk->flags = PF_KTHREAD;
 	KUNIT_EXPECT_FALSE(test, dstack_vacate_waits(tsk));
@@ -285,15 +336,18 @@ static void vacate_test_sum(struct kunit *test)
 static struct kunit_case vacate_cases[] = {
 	KUNIT_CASE(vacate_test_round_trip),
 	KUNIT_CASE(vacate_test_all_or_nothing),
+	KUNIT_CASE(vacate_test_promises),
 	KUNIT_CASE(vacate_test_refuses),
 	KUNIT_CASE(vacate_test_sum),
 	{ }
 };
 
 static struct kunit_suite vacate_suite = {
-	.name = "dynamic_stack_vacate",
-	.init = vacate_test_init,
-	.test_cases = vacate_cases,
+	.name		= "dynamic_stack_vacate",
+	.suite_init	= vacate_suite_init,
+	.suite_exit	= vacate_suite_exit,
+	.init		= vacate_test_init,
+	.test_cases	= vacate_cases,
 };
 
 kunit_test_suite(vacate_suite);

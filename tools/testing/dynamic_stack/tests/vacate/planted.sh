@@ -22,7 +22,7 @@ case_fails() {
 		"dynamic_stack=on dynamic_stack.vacate=on kunit.enable=1 kunit.filter_glob=dynamic_stack_vacate ${1:+dynamic_stack_planted.$1=1}" \
 		--cmd true >"$DS_TMP/said" 2>&1 || true
 	if [ -z "$1" ]; then
-		grep -aq '# dynamic_stack_vacate: pass:4 fail:0 skip:0' "$console" || fail "the cases fail without a bug"
+		grep -aq '# dynamic_stack_vacate: pass:5 fail:0 skip:0' "$console" || fail "the cases fail without a bug"
 	else
 		grep -aq "not ok ${2:-1 vacate_test_round_trip}" "$console" || fail "the cases do not notice $1"
 	fi
@@ -32,5 +32,5 @@ case_fails ''
 case_fails vacate_early
 case_fails vacate_clean
 case_fails vacate_at_reserve
-case_fails vacate_frozen '3 vacate_test_refuses'
+case_fails vacate_frozen '4 vacate_test_refuses'
 fails forge vacate_no_sum 'status 0, not 2\|status 1, not 2\|was not verified'
