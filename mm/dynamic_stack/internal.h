@@ -196,6 +196,7 @@ static inline int dstack_fill(struct dynamic_stack *ds, unsigned int from) { ret
 /* vacate.c */
 #ifdef CONFIG_DYNAMIC_STACK_VACATE
 static inline bool dstack_vacated(const struct dynamic_stack *ds) { return ds->copy; }
+
 bool dstack_vacate_waits(struct task_struct *tsk);
 bool dstack_vacate_too_early(struct dynamic_stack *ds);
 unsigned int dstack_takable(struct task_struct *tsk, unsigned int parked, bool vacate);

@@ -551,6 +551,7 @@ void dynamic_stack_fill(struct task_struct *tsk)
 
 	if (!dynamic_stack_enabled() || !try_get_task_stack(tsk))
 		return;
+	/* data_race: that it is gone, or comes back, meanwhile is no harm. */
 	if (tsk->dynamic_stack && data_race(tsk->dynamic_stack->copy))
 		dstack_give(tsk, &args, GFP_KERNEL | __GFP_NORETRY);
 	put_task_stack(tsk);

@@ -180,6 +180,7 @@ bool dynamic_stack_runnable(struct task_struct *tsk)
  * @tsk: a task on this CPU's runqueue
  *
  * Context: runqueue lock held, interrupts off.
+ * Return: the number of pages.
  */
 unsigned int dynamic_stack_lacks(struct task_struct *tsk)
 {

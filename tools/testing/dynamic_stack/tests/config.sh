@@ -14,6 +14,7 @@
 #   sched_ext program of the kernel's tools/sched_ext, to be in the guest
 #   kcsan     code whose data races count
 #   check     what must be true in the guest after the load; may repeat
+#   test      another test, which then boots this kernel
 # APPEND adds to the kernel's command line (a planted bug, for instance).
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
@@ -163,6 +164,8 @@ expect_status 0 "$TOOLS/vm" --kernel "$kernel/arch/x86/boot/bzImage" \
 	--label "config/$row" --log "$console" --timeout 900 --mem 768M "${options[@]}" --stress \
 	--append "dynamic_stack=on ${APPEND:-}" --file "$DS_TMP/wanted:/wanted" \
 	--file "$DS_TMP/checks:/checks" --job "$DS_TMP/job"
+other=$(head_of test)
+[ -z "$other" ] || KERNEL=$kernel/arch/x86/boot/bzImage "$TOOLS/tests/$other.sh"
 races=
 if [ -n "$kcsan" ]; then
 	# shellcheck disable=SC2086 # patterns on purpose
