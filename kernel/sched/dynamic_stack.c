@@ -24,14 +24,16 @@ struct look {
 	int		left;
 };
 
-static void note_refused(struct look *look, struct task_struct *tsk)
+/* @level: what it was when @tsk was refused. It rises when a task is killed. */
+static void note_refused(struct look *look, struct task_struct *tsk, int level)
 {
 	unsigned int lacks = dynamic_stack_lacks(tsk);
-	int level;
 
 	/* What one may not have, nobody of a lower level may. */
-	for (level = dynamic_stack_level(tsk); level >= 0; level--)
+	for (; level > DSTACK_LEVEL_NONE; level--)
 		look->refused[level] = min(look->refused[level], lacks);
+	/* Those who need less could pass by for ever one who has to wait for more. */
+	look->refused[DSTACK_LEVEL_NONE] = 0;
 }
 
 /*
@@ -62,11 +64,13 @@ static void run_instead(struct rq *rq, struct task_struct *other)
  * @tsk is in one of this CPU's queues. If it is blocked, it is there only for its
  * turn to be the mutex owner's, or until its dequeue is due. With core scheduling
  * it must not run beside a sibling's task with another cookie. One of a higher
- * level may use pages that others were refused, and one that needs less may find
- * enough; nobody else is asked for again.
+ * level may use pages that others were refused, and one that is killed and needs
+ * less may find enough; nobody else is asked for again.
  */
 static bool can_run(struct task_struct *tsk, struct look *look)
 {
+	enum dynamic_stack_level level;
+
 	look->left--;
 	if (tsk->is_blocked)
 		return false;
@@ -74,11 +78,12 @@ static bool can_run(struct task_struct *tsk, struct look *look)
 		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
-	if (dynamic_stack_lacks(tsk) >= look->refused[dynamic_stack_level(tsk)])
+	level = dynamic_stack_level(tsk);
+	if (dynamic_stack_lacks(tsk) >= look->refused[level])
 		return false;
 	if (dynamic_stack_reserve(tsk))
 		return true;
-	note_refused(look, tsk);
+	note_refused(look, tsk, level);
 	return false;
 }
 
@@ -249,7 +254,7 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 	/* The time of sched_ext's is not that of fair tasks. */
 	if (server != &rq->fair_server)
 		server = NULL;
-	note_refused(&look, next);
+	note_refused(&look, next, dynamic_stack_level(next));
 	donor->dl_server = NULL;
 	donor->sched_class->put_prev_task(rq, donor, NULL);
 

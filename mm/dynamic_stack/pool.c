@@ -464,7 +464,7 @@ bool kstack_pool_take(struct page **pages, unsigned int nr, enum dynamic_stack_l
 		poisoned = kstack_pool_poisoned(pool, pages, nr);
 		taken = !poisoned;
 		/* Whom it was given some for has them. */
-		if (taken && level >= pool->served_level)
+		if (taken && level == pool->served_level)
 			WRITE_ONCE(pool->served_level, DSTACK_LEVEL_NONE);
 	}
 	if (!taken) {
