@@ -540,10 +540,10 @@ int dynamic_stack_keep(struct task_struct *tsk)
  * @tsk: the task; the caller holds a reference
  *
  * So that very many that are woken at once don't starve. If there is no memory, the
- * pools serve, as ever: nobody is killed for this, nor waited for long. Does nothing if
- * the top page is there.
+ * pools serve, as ever: nothing is reclaimed for this, as cgroup_mutex may be held, which
+ * who kills waits for. Does nothing if the top page is there.
  *
- * Context: process context, may sleep; cgroup_mutex may be held.
+ * Context: process context.
  */
 void dynamic_stack_fill(struct task_struct *tsk)
 {
@@ -553,7 +553,7 @@ void dynamic_stack_fill(struct task_struct *tsk)
 		return;
 	/* data_race: that it is gone, or comes back, meanwhile is no harm. */
 	if (tsk->dynamic_stack && data_race(tsk->dynamic_stack->copy))
-		dstack_give(tsk, &args, GFP_KERNEL | __GFP_NORETRY);
+		dstack_give(tsk, &args, GFP_KERNEL & ~__GFP_DIRECT_RECLAIM);
 	put_task_stack(tsk);
 }
 #endif

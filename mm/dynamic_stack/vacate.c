@@ -649,7 +649,9 @@ static struct ctl_table vacate_sysctls[] = {
 		.data		= &vacate_age_ms,
 		.maxlen		= sizeof(vacate_age_ms),
 		.mode		= 0644,
-		.proc_handler	= proc_douintvec,
+		.proc_handler	= proc_douintvec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_INT_MAX,	/* times 64, in jiffies */
 	},
 };
 #endif

@@ -10,6 +10,7 @@
 #define TEST_LIVE	736
 
 static unsigned int saved_period;
+static bool period_saved;
 
 /* kstack_collectd must not come by, and prepare copies as it sees fit. */
 static int vacate_suite_init(struct kunit_suite *suite)
@@ -19,6 +20,7 @@ static int vacate_suite_init(struct kunit_suite *suite)
 	if (vacate_mode != VACATE_ON || !dynamic_stack_enabled())
 		return 0;
 	saved_period = kstack_collect_period;
+	period_saved = true;
 	WRITE_ONCE(kstack_collect_period, 3600 * MSEC_PER_SEC);
 	/* Twice: it may have been on its way to a sleep of the old length. */
 	for (i = 0; i < 2; i++) {
@@ -31,8 +33,9 @@ static int vacate_suite_init(struct kunit_suite *suite)
 
 static void vacate_suite_exit(struct kunit_suite *suite)
 {
-	if (!saved_period)
+	if (!period_saved)
 		return;
+	period_saved = false;
 	WRITE_ONCE(kstack_collect_period, saved_period);
 	kstack_wake_collector();
 }
@@ -41,6 +44,9 @@ static int vacate_test_init(struct kunit *test)
 {
 	if (vacate_mode != VACATE_ON)
 		kunit_skip(test, "dynamic_stack.vacate is not on");
+	/* Then kstack_collectd has a pass of its own now and then. */
+	if (READ_ONCE(dynamic_stack_reclaim) == DSTACK_RECLAIM_NEVER)
+		kunit_skip(test, "dynamic_stack.reclaim is never");
 	return dstack_test_init(test);
 }
 
