@@ -161,7 +161,7 @@ static struct {
 	long put_off, refiller_us, refill_us, wait_us, rate, never;
 	long long begin, end;
 	long long refill_short[MAX_CPUS];
-	long long worst_us;
+	long long worst_us, worst_refill_us;
 	char worst[160];
 } seen;
 
@@ -210,8 +210,10 @@ static void seen_run(long long us, int cpu, int pid)
 		p->since = 0;
 		if (!runs)
 			continue;
-		if (seen.refill_short[cpu] && us - seen.refill_short[cpu] > seen.refill_us)
+		if (seen.refill_short[cpu] && us - seen.refill_short[cpu] > seen.refill_us) {
 			seen.refill_us = us - seen.refill_short[cpu];
+			seen.worst_refill_us = seen.refill_short[cpu];
+		}
 		seen.refill_short[cpu] = 0;
 		if (us - p->first > seen.wait_us)
 			seen.wait_us = us - p->first;
@@ -491,6 +493,8 @@ static void run_part(const struct part *part)
 		       part->name, seen.refill_us, seen.wait_us);
 	if (seen.refiller_us > LIMIT_US)
 		show_trace(seen.worst_us);
+	else if (!part->cookies && seen.refill_us > LIMIT_US)
+		show_trace(seen.worst_refill_us);
 	if (lost || failed || shared->failed)
 		ksft_test_result_fail("%s: %d lost, %d others and %d RT tasks failed\n",
 				      part->name, lost, failed, shared->failed);
