@@ -31,8 +31,8 @@
 #define LIMIT_US	100000
 /* Attempts of a CPU to run what it has no frames for, in a millisecond. */
 #define LIMIT_RATE	8
-/* With this many a pool is no longer starved. */
-#define POOL_ENOUGH	9
+/* With this many a pool is no longer starved: more, if a task may lack its last page. */
+#define POOL_ENOUGH	(access("/sys/module/dynamic_stack/parameters/vacate", F_OK) ? 9 : 11)
 
 #ifndef PR_SCHED_CORE
 #define PR_SCHED_CORE		62

@@ -21,6 +21,9 @@ echo 20 >/proc/sys/vm/dynamic_stack_collect_period_ms
 taskset 2 progress-threads 60 60 9000 &
 threads=$!
 sleep 4
-echo 9 >/proc/sys/vm/dynamic_stack_pool_low
-echo 9 >/proc/sys/vm/dynamic_stack_pool_high
+# As few pages as can be: 12 if a task may lack its last one
+for n in 12 9; do
+	echo $n >/proc/sys/vm/dynamic_stack_pool_low
+	echo $n >/proc/sys/vm/dynamic_stack_pool_high
+done 2>/dev/null
 progress-hurry $threads'"$give"

@@ -39,6 +39,8 @@ for o in $objects; do
 	arch/x86/kernel/unwind_frame.o) config=UNWINDER_FRAME_POINTER ;;
 	arch/x86/kernel/unwind_guess.o) config=UNWINDER_GUESS ;;
 	arch/x86/kernel/cpu/mce/core.o) config=X86_MCE ;;
+	arch/x86/kernel/kgdb.o) config=KGDB ;;
+	kernel/bpf/stackmap.o) config=BPF_SYSCALL ;;
 	*) config= ;;
 	esac
 	if [ -n "$config" ] && ! grep -q "^CONFIG_$config=y" "$BUILD/kernel-off/.config"; then
