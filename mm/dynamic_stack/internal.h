@@ -216,6 +216,7 @@ static inline unsigned int dstack_takable(struct task_struct *tsk, unsigned int 
 {
 	return parked;
 }
+
 static inline unsigned int dstack_vacate(struct task_struct *tsk, bool vacate) { return 0; }
 static inline void dstack_copy_back(struct dynamic_stack *ds) { }
 static inline bool kstack_any_copies_done(void) { return false; }
