@@ -145,8 +145,11 @@ static void only_pools_left(void)
  * killed. The rest waits for some, and so does whoever wakes up after them.
  */
 #define EATERS_MAX	1000
-/* Each has three pages: what the pool may give, and what the reserve may give after that. */
-#define HOLDERS		2
+/*
+ * Each has three pages: what the pool may give, and what the reserve may give after that.
+ * It takes two, and a third in a kernel whose tasks may lack their last page.
+ */
+#define HOLDERS		3
 
 static pid_t eater[EATERS_MAX];
 static int nr_eaters, eat_now[2];
