@@ -40,6 +40,9 @@ static inline void dstack_iso_eq(struct dstack_iso *iso, const char *what, int l
 	dstack_iso_eq(iso, #left " == " #right, __LINE__, left, right)
 #define ISO_TRUE(iso, cond)	ISO_EQ(iso, !!(cond), true)
 
+/* collect_test.c */
+int dstack_test_quiet_collectd(void);
+
 /* switch_test.c */
 int dstack_test_init(struct kunit *test);
 void dstack_isolated(struct kunit *test, int (*fn)(void *data), void *data);

@@ -3,8 +3,6 @@
  * KUnit tests of the last page of a stack that nobody refers to. Included by vacate.c.
  * Only with dynamic_stack.vacate=on, as there are no caches otherwise.
  */
-#include <linux/delay.h>
-
 #include "kunit_test.h"
 
 #define TEST_LIVE	736
@@ -15,20 +13,11 @@ static bool period_saved;
 /* kstack_collectd must not come by, and prepare copies as it sees fit. */
 static int vacate_suite_init(struct kunit_suite *suite)
 {
-	int i;
-
 	if (vacate_mode != VACATE_ON || !dynamic_stack_enabled())
 		return 0;
 	saved_period = kstack_collect_period;
 	period_saved = true;
-	WRITE_ONCE(kstack_collect_period, 3600 * MSEC_PER_SEC);
-	/* Twice: it may have been on its way to a sleep of the old length. */
-	for (i = 0; i < 2; i++) {
-		kstack_wake_collector();
-		while (!wait_task_inactive(dynamic_stack_collector(), TASK_IDLE))
-			usleep_range(1000, 2000);
-	}
-	return 0;
+	return dstack_test_quiet_collectd();
 }
 
 static void vacate_suite_exit(struct kunit_suite *suite)
