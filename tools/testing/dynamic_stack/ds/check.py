@@ -42,9 +42,11 @@ the one whose turn it is today, and DS_CONFIG=all or the pattern 'config/*' all.
 
 The tests fault/ist/* share a kernel of their own, and planted/* another one; arch/arm64
 is all that ARCH=arm64 make check has, base/7.3 the first part of what SERIES=7.3 make check
-has. In a run of all tests, these four take turns, a day each, and vacate/* with planted/*:
-DS_TURN=fault, planted, arch, base or all says which. fault/fred/* have a kernel as well, and need a Bochs with FRED, $BOCHS
-or in PATH; they are skipped without.  --fred runs these alone, for build/results/fred.json.
+has; android/* and a few of script/* run no kernel, but take long. In a run of all tests,
+these five take turns, a day each, and vacate/* with planted/*: DS_TURN=fault, planted, arch,
+base, android or all says which. fault/fred/* have a kernel as well, and need a Bochs with
+FRED, $BOCHS or in PATH; they are skipped without.  --fred runs these alone, for
+build/results/fred.json.
 
 A few tests take their variants in turn as well, one each time, and say which. Those
 that are named on the command line take all.
@@ -146,9 +148,10 @@ KERNELS = {
 }
 BUILD_LIMIT = 3600
 # Each with the kernels that it needs would make a run of all tests a third longer
-TURNS = "planted", "fault", "arch", "base"
-# Whose turn it is as well
-WITH = {"vacate": "planted"}
+TURNS = "fault", "arch", "planted", "base", "android"
+# Whose turn it is as well: a category, or a test
+WITH = {"vacate": "planted",
+        **dict.fromkeys(("script/config-lost", "script/deb", "script/lint"), "android")}
 # What may run at the same time: a build takes all processors, `beside` disturbs
 # nothing, of `pair` there are several, `alone` is alone
 BUILDS, BESIDE, PAIR, ALONE = "build", "beside", "pair", "alone"
@@ -602,7 +605,7 @@ def leave_out(tests):
         raise Error(f"DS_TURN={turn}: no such part: give {', '.join(TURNS)} or all")
     for t in tests:
         part = t.name.split("/")[0]
-        part = WITH.get(part, part)
+        part = WITH.get(t.name) or WITH.get(part, part)
         if part in TURNS and turn not in (part, "all"):
             t.status = "skip"
             t.reason = f"today is the turn of {turn}/*: DS_TURN=all make check, or make check TESTS={t.name}"
