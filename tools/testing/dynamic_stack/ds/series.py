@@ -355,7 +355,7 @@ def git_apply(patch, env, *options):
 
 
 def as_brought(patches, owner):
-    """The new files that B's and C's patches edit, as they are before: {path: blob}"""
+    """The new files that patches edit after one has brought them, as they are before: {path: blob}"""
     files = sorted({f.decode() for p in patches for f in p.files()} & set(owner))
     if not files:
         return {}
@@ -365,7 +365,8 @@ def as_brought(patches, owner):
         git("update-index", "--add", "--index-info", env=env, input="".join(
             f"{mode(ours(f))} {blob(ours(f), True)}\t{f}\n" for f in files))
         for p in reversed(patches):
-            mine = [f"--include={f.decode()}" for f in p.files() if f.decode() in owner]
+            mine = [f"--include={f}" for f in map(bytes.decode, p.files())
+                    if f in owner and patches.index(owner[f]) < patches.index(p)]
             wrong = mine and git_apply(p, env, "-R", *mine)
             if wrong:
                 raise Error(f"{short(PATCHES)}/{p.name} can't be taken out of {describe_failure(wrong, p)}, which was "
@@ -374,22 +375,28 @@ def as_brought(patches, owner):
     return {x.split("\t", 1)[1]: x.split()[1] for x in lines if x}
 
 
+def exists_in(env, path):
+    """Does an index have this file?"""
+    return bool(git("ls-files", "--", path, env=env))
+
+
 def build_commits(base, version):
     """The whole branch as git objects, nothing visible: returns its last commit."""
     parts = series_names()
-    names_a = parts[0]
     patches = [Patch(n) for n in sum(parts, [])]
     owner = assign(patches, base)
-    before = as_brought(patches[len(names_a):], owner)
+    before = as_brought(patches, owner)
     commit = base
     with tempfile.TemporaryDirectory() as tmp:
         env = {"GIT_INDEX_FILE": os.path.join(tmp, "index")}
         git("read-tree", base, env=env)
         for i, p in enumerate(patches):
             if p.diff.strip():
-                clash = {f.decode() for f in p.files()} & set(owner)
-                if clash and i < len(names_a):
-                    raise Error(f"{p.name}: edits {min(clash)}, which is a new file here: edit the file itself")
+                # A patch may create what a later one brings, as it is until then
+                early = [f for f in map(bytes.decode, p.files()) if f in owner and owner[f] not in patches[:i]
+                         and not exists_in(env, f) and not re.search(rb"^diff .* b/%s\nnew file" % re.escape(f.encode()), p.diff, re.M)]
+                if early:
+                    raise Error(f"{p.name}: edits {early[0]}, a new file that no patch before it brings: edit the file itself")
                 wrong = git_apply(p, env)
                 if wrong:
                     where = describe_failure(wrong, p)
@@ -777,23 +784,35 @@ def refresh(args):
     # 2. patches
     # Where B and C begin, and with which subjects they may
     out, names, last = {}, [], [None, None]
-    subjects = [{Patch(n).message.split("\n", 1)[0] for n in part} for part in series_names()]
+    log = git("rev-list", "--reverse", f"{base}..{head}").split()
+    brings = {f: c for c in log for f in trailer(git("show", "-s", "--format=%B", c))}
+    parts = [[Patch(n) for n in part] for part in series_names()]
+    subjects = [{p.message.split("\n", 1)[0] for p in part} for part in parts]
+    grown = {p.message.split("\n", 1)[0] for p in parts[0] if mine & {f.decode() for f in p.files()}}
     with tempfile.TemporaryDirectory() as tmp:
-        for i, c in enumerate(git("rev-list", "--reverse", f"{base}..{head}").split(), 1):
+        for c in log:
             fresh = set(git("diff-tree", "--no-commit-id", "--name-only", "--no-renames", "-r",
                             c).split("\n")) - {""}
             new = {f for f in fresh if not git("ls-tree", "--name-only", base, "--", f)}
             first = set(git("diff-tree", "--no-commit-id", "--name-only", "--no-renames",
                             "--diff-filter=A", "-r", c).split("\n")) - {""}
+            # One patch may create a file as it is until a later one brings it
+            early = {f for f in first & new if brings.get(f, c) != c and log.index(brings[f]) > log.index(c)}
+            first = first - early | {f for f in new if brings.get(f) == c}
             message = git("show", "-s", "--format=%B", c).strip() + "\n"
             subject = message.split("\n", 1)[0]
             if last[0] is None and subject in subjects[1] | subjects[2]:
                 last[0] = len(names)
             if last[1] is None and subject in subjects[2]:
                 last[1] = len(names)
-            if last[0] is None and new and not fresh - new and not first:
-                print(f"note: '{subject}' only edits new files: folded into them, no patch")
-                continue
+            # What B and C edit of new files is a part of their patches, and of A what brings
+            # others, or did so before; other edits are the files' own
+            edited = new - first
+            if last[0] is None and not first and subject not in grown:
+                edited = early
+                if new and not early and not fresh - new:
+                    print(f"note: '{subject}' only edits new files: folded into them, no patch")
+                    continue
             named = trailer(message)
             lack = sorted(f for f in first & new
                           if not any(f == n or f.startswith(n + "/") for n in named))
@@ -803,8 +822,7 @@ def refresh(args):
             i = len(names) + 1
             slug = re.sub(r"[^A-Za-z0-9._]+", "-", subject).strip("-.")[:60].rstrip("-.")
             name = f"{i:04d}-{slug}.patch"
-            # What B and C edit of new files is a part of their patches
-            out[name] = mail(c, message, sorted(fresh - (new if last[0] is None else first & new)), tmp)
+            out[name] = mail(c, message, sorted(fresh - new | edited), tmp)
             names.append(name)
 
     # 3. only now write
@@ -961,7 +979,7 @@ def exists(commit, path):
 
 
 def check_bisect():
-    """Each commit compiles what it touches, with the feature on and off."""
+    """Each commit compiles what it touches, with the feature on and off; those of A boot, and pass the KUnit cases that are there."""
     base, version = ensure_base()
     commit = build_commits(base, version)
     commits = git("rev-list", "--reverse", f"{base}..{commit}").split()
@@ -982,7 +1000,7 @@ def check_bisect():
     if os.path.exists(known):
         with open(known, encoding="utf-8") as f:
             passed = set(f.read().split("\n"))
-    done = 0
+    done, booted, boots = 0, [], commits[:len(series_names()[0])]
     for c in commits:
         if all(f"{c} {s} {key}" in passed for s in "yn"):
             done += 2
@@ -1012,9 +1030,8 @@ def check_bisect():
             done += 1
             progress.update(done - 1, subject[:50])
             log = os.path.join(logdir, f"bisect-{setting}.log")
-            cmd = [builder, "--tree", tree, "--name", f"bisect-{setting}", "--no-sync"]
-            if setting == "n":
-                cmd += ["--set", "CONFIG_DYNAMIC_STACK=n"]
+            cmd = [builder, "--tree", tree, "--name", f"bisect-{setting}", "--no-sync", "--set",
+                   "CONFIG_DYNAMIC_STACK=n" if setting == "n" else "CONFIG_DYNAMIC_STACK_DEBUG=y"]
             configure(cmd, log, c, subject, setting, progress, done)
             odir = os.path.join(BUILD, f"kernel-bisect-{setting}")
             config = config_of(odir)
@@ -1028,10 +1045,39 @@ def check_bisect():
             if targets:
                 configure(cmd + ["--no-config", "--targets", " ".join(targets)], log, c, subject,
                           setting, progress, done)
+            if setting == "y" and targets and c in boots:
+                configure(cmd + ["--no-config", "--targets", "bzImage"], log, c, subject, setting, progress, done)
+                booted.append(f"{boot(odir, tree, subject, any(f.endswith('_test.c') for f in added))}: {subject}")
             with open(known, "a", encoding="utf-8") as f:
                 f.write(f"{c} {setting} {key}\n")
     progress.done()
-    print(f"{len(commits)} commits build what they touch, DYNAMIC_STACK=y and =n")
+    print("\n".join([*booted, f"{len(commits)} commits build what they touch, DYNAMIC_STACK=y and =n"]))
+
+
+def boot(odir, tree, subject, brings):
+    """Boot a commit's kernel, with its KUnit cases, of which it must have some if it brings such: -> how it went"""
+    initramfs = os.path.join(BUILD, "initramfs.cpio.gz")
+    if not os.path.exists(initramfs):
+        output([tool("mkinitramfs")])
+    console = os.path.join(BUILD, "log/bisect-boot.console")
+    r = subprocess.run([tool("vm"), "--kernel", os.path.join(odir, "arch/x86/boot/bzImage"), "--initrd", initramfs,
+                        "--label", "bisect", "--timeout", "300", "--smp", "2", "--log", console, "--append",
+                        "dynamic_stack=on kunit.enable=1 kunit.filter_glob=dynamic[-_]stack*", "--cmd",
+                        "for i in $(seq 20); do sleep 2 & done; wait; /bin/true | cat; grep KernelStack /proc/meminfo"],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, text=True)
+    where = f"commit '{subject}'", f"(log: {short(console)})"
+    if r.returncode:
+        raise Error(f"{where[0]} does not boot: {(r.stderr.strip().splitlines() or ['no message'])[-1]} {where[1]}")
+    with open(console, encoding="utf-8", errors="replace") as f:
+        parsed = subprocess.run([sys.executable, os.path.join(tree, "tools/testing/kunit/kunit.py"), "parse"],
+                                input=f.read().replace("\r", ""), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                check=False, text=True, env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
+    m = re.search(r"Ran \d+ tests: passed: (\d+)(?:, skipped: \d+)?$", parsed.stdout, re.M)
+    if m and not parsed.returncode:
+        return f"boots, {m[1]} KUnit cases pass"
+    if brings or "] FAILED" in parsed.stdout or "Ran " in parsed.stdout and "Ran 0" not in parsed.stdout:
+        raise Error(f"{where[0]}: KUnit: {([x for x in parsed.stdout.splitlines() if 'Ran ' in x] or ['no result'])[-1]} {where[1]}")
+    return "boots"
 
 
 def configure(cmd, log, commit, subject, setting, progress, done):
@@ -1053,6 +1099,11 @@ def configure(cmd, log, commit, subject, setting, progress, done):
         lines = [x for x in lines if x.startswith("error:")] + lines
         raise Error(f"commit '{subject}' does not build with DYNAMIC_STACK={setting}: "
                     f"{lines[0].strip() if lines else 'no message'} ({log})")
+    if "--targets" in cmd:
+        with open(os.path.join(BUILD, "log", f"build-bisect-{setting}.log"), encoding="utf-8", errors="replace") as f:
+            warned = [x.strip() for x in f if re.search(r"\bwarning: |^WARNING: ", x)]
+        if warned:
+            raise Error(f"commit '{subject}' warns with DYNAMIC_STACK={setting}: {warned[0]}")
 
 
 def finish_mail(path, signoff):

@@ -80,9 +80,46 @@ rm "$P"/0003*
 sed -i '/^# series C/,$d' "$P/series"
 FORCE=1 "$S" branch
 
-# In A, a new file is edited itself
+# A's own patches may add to a file that one before them brought
 sed -i '/^# series B/d' "$P/series"
-expect_error '0002-mm-b.patch: edits mm/new.c, which is a new file here' "$S" branch
+"$S" branch
+g show HEAD~:mm/new.c | grep -q 'int n10;' || fail "A's first patch has what its second one edits"
+"$S" refresh
+grep -q '^+int ten;' "$P"/0002* || fail "the edit of A's second patch is lost"
+g show HEAD~:mm/new.c | grep -q 'int n10;' || fail "A's first patch has it after refresh"
+# A commit of its own that edits new files alone does not become a patch
+sed -i 's/n3;/three;/' "$L/mm/new.c"
+g commit -qam 'an edit'
+"$S" refresh
+[ "$(wc -l <"$P/series")" = 2 ] || fail "an edit of a new file became a patch"
+g show HEAD~:mm/new.c | grep -q 'int three;' || fail "the edit is not in the patch that brings the file"
+# A patch creates what the next one brings: as it is in between
+sed -i 's,^New-files: mm/late.c,&\nNew-files: mm/grows.c,' "$P"/0002*
+printf 'int first;\nint second;\n' >"$REPO/mm/grows.c"
+cat >>"$P"/0001* <<'END'
+diff --git a/mm/grows.c b/mm/grows.c
+new file mode 100644
+--- /dev/null
++++ b/mm/grows.c
+@@ -0,0 +1 @@
++int first;
+END
+"$S" branch
+[ "$(g show HEAD~:mm/grows.c)" = 'int first;' ] || fail "the file is not as the first patch creates it"
+"$S" refresh
+[ "$(g show HEAD~:mm/grows.c)" = 'int first;' ] || fail "the file is not as the first patch creates it, after refresh"
+[ "$(g show HEAD:mm/grows.c | wc -l)" = 2 ] || fail "the second patch does not bring the file"
+grep -q '^+int first;' "$P"/0001* && ! grep -q 'int second;' "$P"/000* || fail "what the patches have of it"
+sed -i 's/second/third/' "$REPO/mm/grows.c"
+"$S" branch
+g show HEAD:mm/grows.c | grep -q third || fail "an edit of what only the second patch has"
+rm "$REPO/mm/grows.c"
+sed -i '/^New-files: mm.grows.c/d' "$P"/0002*
+sed -i '/^diff --git a.mm.grows.c/,$d' "$P"/0001*
+FORCE=1 "$S" branch
+# No patch edits what is not there yet
+printf '0002-mm-b.patch\n0001-kernel-edit-a.patch\n' >"$P/series"
+expect_error '0002-mm-b.patch: edits mm/new.c, a new file that no patch before it brings' "$S" branch
 printf '0001-kernel-edit-a.patch\n# series B\n0002-mm-b.patch\n' >"$P/series"
 "$S" branch
 "$S" mail
