@@ -101,7 +101,7 @@ static inline bool dstack_off_cpu(struct task_struct *tsk)
 	return !task_curr(tsk);
 }
 
-/* Each file calls only those that come before it here, and debug.c. */
+/* Each file calls only those that come before it here, debug.c, and the scheduler. */
 
 /* proof.c */
 bool dstack_proof_init(void);

@@ -43,10 +43,12 @@ static inline void dstack_iso_eq(struct dstack_iso *iso, const char *what, int l
 /* collect_test.c */
 int dstack_test_quiet_collectd(void);
 
-/* switch_test.c */
+/* kunit_test.c */
 int dstack_test_init(struct kunit *test);
 void dstack_isolated(struct kunit *test, int (*fn)(void *data), void *data);
 long dstack_test_pages(void);
+
+/* switch_test.c */
 struct task_struct *dstack_test_task(struct kunit *test);
 void dstack_test_populate(struct dstack_iso *iso, struct task_struct *tsk);
 void dstack_test_untouched(struct dynamic_stack *ds, unsigned int mask);

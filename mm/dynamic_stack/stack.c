@@ -422,8 +422,8 @@ static void dstack_free_dead(struct work_struct *work)
  * dynamic_stack_free - a dead task gives up its stack
  * @tsk: the task
  *
- * Context: any but NMI and runqueue lock held: the next task's
- * finish_task_switch(), an RCU callback, a late put_task_stack().
+ * Context: any: the next task's finish_task_switch(), an RCU callback, a late
+ * put_task_stack(), also that of a tracing program.
  */
 void dynamic_stack_free(struct task_struct *tsk)
 {

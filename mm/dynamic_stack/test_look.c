@@ -39,7 +39,7 @@ static int reliable(pid_t nr)
 	struct task_struct *tsk;
 	int ret;
 
-	tsk = get_pid_task(find_vpid(nr), PIDTYPE_PID);
+	tsk = find_get_task_by_vpid(nr);
 	if (!tsk)
 		return -ESRCH;
 	ret = task_call_func(tsk, look_reliable, entries);
