@@ -19,13 +19,15 @@ import subprocess
 import sys
 
 # From the ground up. What is not here is a test, and stands on the roof.
-FLOORS = ("debug", "proof", "pool", "fault", "vacate", "switch", "stack", "collect", "refill", "init", "debugfs")
+FLOORS = ("debug", "proof", "pool", "fault", "vacate", "switch", "stack", "collect", "refill", "sched", "init", "debugfs")
 ROOF = re.compile("test_[a-z]+|[a-z]+_test")
 
 # Calls that go up all the same: caller, function, and why
 UP = (
     (".*", r"__SCT__tp_func_dynamic_stack_\w+", "a tracepoint, made in init.c: a call only if somebody listens"),
     (".*", r"dstack_test_\w+|dstack_isolated", "KUnit cases are included by the file that they test"),
+    (".*", "dynamic_stack_resched", "a wake-up of a CPU: the scheduler's own function is not to be seen from mm"),
+    ("debug", "dynamic_stack_rq_locked", "asks about the scheduler's lock, and calls nothing"),
     ("vacate", r"dstack_park|dstack_may_shrink|__dynamic_stack_(reserve|map)",
      "KUnit cases in vacate_test.c, which vacate.c includes"),
 )
@@ -54,6 +56,9 @@ def calls(directory):
     """-> {(caller, function, callee)}, the floors"""
     objects = {os.path.basename(o)[:-2]: symbols(o) for o in glob.glob(directory + "/*.o")
                if not o.endswith("built-in.o") and has_source(o)}
+    # What the scheduler does with them, kernel/sched/dynamic_stack.c
+    if objects:     # not each kernel is always there
+        objects["sched"] = symbols(directory + "/../../kernel/sched/dynamic_stack.o")
     owner = {f: name for name, (has, _) in objects.items() for f in has}
     return {(name, f, owner[f]) for name, (_, lacks) in objects.items() for f in lacks if f in owner}, set(objects)
 
@@ -122,7 +127,7 @@ def main():
     if wrong:
         print(f"FAIL: {wrong} calls or files are not where they should be")
         return 1
-    print(f"{len(graph)} calls between {len(files)} files of mm/dynamic_stack, {len(upwards(graph, FLOORS))} of them excepted")
+    print(f"{len(graph)} calls between {len(files)} files of mm/dynamic_stack and the scheduler's, {len(upwards(graph, FLOORS))} of them excepted")
     return 0
 
 
