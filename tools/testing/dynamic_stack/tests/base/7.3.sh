@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
 base() { env -u BUILD -u DS_BUILT -u DS_TURN SERIES=7.3 "$@"; }
-tests=(series/apply series/overrides series/floors kunit/all boot/smp2 boot/off boot/replay)
+tests=(series/apply series/overrides kunit/all boot/smp2 boot/off boot/replay)
 # Of a group that is gone, 7.3 itself leaves some pages charged, with the feature off as well
 left_out=selftest/memcg_forkbomb
 
