@@ -42,7 +42,7 @@ the one whose turn it is today, and DS_CONFIG=all or the pattern 'config/*' all.
 
 The tests fault/ist/* share a kernel of their own, and planted/* another one; arch/arm64
 is all that ARCH=arm64 make check has, base/7.3 the first part of what SERIES=7.3 make check
-has; android/* and a few of script/* run no kernel, but take long. In a run of all tests,
+has; android/* and a few of script/* test the harness, and take long. In a run of all tests,
 these five take turns, a day each, and vacate/* with planted/*: DS_TURN=fault, planted, arch,
 base, android or all says which. fault/fred/* have a kernel as well, and need a Bochs with
 FRED, $BOCHS or in PATH; they are skipped without.  --fred runs these alone, for
@@ -81,7 +81,7 @@ import sys
 import tempfile
 import time
 
-from . import planted, ui
+from . import ktap, planted, ui
 from .arch import ARCH
 from .outside import ROWS
 from .repo import BUILD, HERE, OUT, RESULTS, ROOT, another_series, short, tool
@@ -363,20 +363,13 @@ def tap(test, rc):
 
 
 def kunit(test, rc):
-    """KTAP in the console, read by the kernel's own kunit.py -> a result for each case; -> (status, reason, more tests)"""
+    """The KUnit cases of a console -> a result for each case; -> (status, reason, more tests)"""
     lines = console(test)
     more = []
-    with tempfile.TemporaryDirectory() as d:
-        ui.replace(os.path.join(d, "console"), "\n".join(lines) + "\n")
-        r = subprocess.run([sys.executable, os.path.join(BUILD, "linux/tools/testing/kunit/kunit.py"), "parse",
-                            "--json=" + os.path.join(d, "json"), os.path.join(d, "console")], check=False, text=True,
-                           env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"),
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        try:
-            with open(os.path.join(d, "json"), encoding="utf-8") as f:
-                suites = json.load(f)["sub_groups"]
-        except FileNotFoundError:
-            return "fail", f"kunit.py parse: {r.stdout.strip().splitlines()[-1:]}", more
+    try:
+        suites = ktap.suites(lines)
+    except Error as e:
+        return "fail", str(e), more
     for suite in suites:
         for c in suite["test_cases"]:
             # Without a name: the kernel did not get as far

@@ -47,7 +47,7 @@ import sys
 import tarfile
 import tempfile
 
-from . import ui
+from . import ktap, ui
 from .repo import BUILD, ROOT, TOP, base_mk, output, short, tool
 from .ui import Error, Progress
 
@@ -1047,14 +1047,14 @@ def check_bisect():
                           setting, progress, done)
             if setting == "y" and targets and c in boots:
                 configure(cmd + ["--no-config", "--targets", "bzImage"], log, c, subject, setting, progress, done)
-                booted.append(f"{boot(odir, tree, subject, any(f.endswith('_test.c') for f in added))}: {subject}")
+                booted.append(f"{boot(odir, subject, any(f.endswith('_test.c') for f in added))}: {subject}")
             with open(known, "a", encoding="utf-8") as f:
                 f.write(f"{c} {setting} {key}\n")
     progress.done()
     print("\n".join([*booted, f"{len(commits)} commits build what they touch, DYNAMIC_STACK=y and =n"]))
 
 
-def boot(odir, tree, subject, brings):
+def boot(odir, subject, brings):
     """Boot a commit's kernel, with its KUnit cases, of which it must have some if it brings such: -> how it went"""
     initramfs = os.path.join(BUILD, "initramfs.cpio.gz")
     if not os.path.exists(initramfs):
@@ -1065,19 +1065,16 @@ def boot(odir, tree, subject, brings):
                         "dynamic_stack=on kunit.enable=1 kunit.filter_glob=dynamic[-_]stack*", "--cmd",
                         "for i in $(seq 20); do sleep 2 & done; wait; /bin/true | cat; grep KernelStack /proc/meminfo"],
                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, text=True)
-    where = f"commit '{subject}'", f"(log: {short(console)})"
     if r.returncode:
-        raise Error(f"{where[0]} does not boot: {(r.stderr.strip().splitlines() or ['no message'])[-1]} {where[1]}")
+        raise Error(f"commit '{subject}' does not boot: "
+                    f"{(r.stderr.strip().splitlines() or ['no message'])[-1]} (log: {short(console)})")
     with open(console, encoding="utf-8", errors="replace") as f:
-        parsed = subprocess.run([sys.executable, os.path.join(tree, "tools/testing/kunit/kunit.py"), "parse"],
-                                input=f.read().replace("\r", ""), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                check=False, text=True, env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
-    m = re.search(r"Ran \d+ tests: passed: (\d+)(?:, skipped: \d+)?$", parsed.stdout, re.M)
-    if m and not parsed.returncode:
-        return f"boots, {m[1]} KUnit cases pass"
-    if brings or "] FAILED" in parsed.stdout or "Ran " in parsed.stdout and "Ran 0" not in parsed.stdout:
-        raise Error(f"{where[0]}: KUnit: {([x for x in parsed.stdout.splitlines() if 'Ran ' in x] or ['no result'])[-1]} {where[1]}")
-    return "boots"
+        suites = ktap.suites(f.read().replace("\r", "").splitlines())
+    cases = [c for suite in suites for c in suite["test_cases"]]
+    failed = [c["name"] or "not-run" for c in cases if c["status"] not in ("PASS", "SKIP")]
+    if failed or brings and not cases:
+        raise Error(f"commit '{subject}': KUnit: {' '.join(failed) or 'no case ran'} (log: {short(console)})")
+    return f"boots, {sum(c['status'] == 'PASS' for c in cases)} KUnit cases pass"
 
 
 def configure(cmd, log, commit, subject, setting, progress, done):
