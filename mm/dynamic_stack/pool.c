@@ -406,6 +406,7 @@ static bool kstack_pool_poisoned(struct kstack_pool *pool, struct page **pages, 
 	return true;
 }
 
+#ifdef CONFIG_DYNAMIC_STACK_FAULT
 /**
  * kstack_page_poisoned - give back a page whose memory has failed
  * @page: the page; nobody refers to it
@@ -417,6 +418,7 @@ void kstack_page_poisoned(struct page *page)
 	kstack_list_add(&kstack_poisoned, page);
 	kstack_poke_collector();
 }
+#endif
 
 /* A pool at rest gets what it lacks from its node's stock, if that has it all. */
 static bool kstack_pool_borrow(struct kstack_pool *pool, unsigned int enough)
