@@ -531,20 +531,22 @@ void kstack_copies_begin(void)
 		WRITE_ONCE(copy_classes[i].promised, 0);
 }
 
-/*
- * The lock's holder may not run: it was interrupted by this NMI, or kgdb stopped it. To
- * read is not worth to hang.
- */
-static bool dstack_lock_to_read(struct dynamic_stack *ds)
+/* Under the descriptor's lock. @from_top: how far below the top of the stack it begins. */
+static bool dstack_read_top(struct dynamic_stack *ds, void *dst, size_t size, size_t from_top)
 {
-	int tries;
+	struct page *page = READ_ONCE(ds->page[DSTACK_TOP]);
 
-	for (tries = 0; tries < (in_nmi() ? 1 : 10000); tries++) {
-		if (raw_spin_trylock(&ds->lock))
-			return true;
-		cpu_relax();
+	/* If it has both, the page is reserved, and still clear. */
+	if (ds->copy) {
+		if (from_top > ds->copy_len)
+			return false;
+		memcpy(dst, ds->copy + ds->copy_len - from_top, size);
+		return true;
 	}
-	return false;
+	if (!page)
+		return false;
+	memcpy(dst, page_address(page) + PAGE_SIZE - from_top, size);
+	return true;
 }
 
 /**
@@ -565,6 +567,7 @@ bool dynamic_stack_read(struct task_struct *tsk, void *dst, const void *src, siz
 	struct dynamic_stack *ds = READ_ONCE(tsk->dynamic_stack);
 	unsigned long from_top, flags;
 	bool found = false;
+	int tries;
 
 	if (!copy_from_kernel_nofault(dst, src, size))
 		return true;
@@ -575,19 +578,17 @@ bool dynamic_stack_read(struct task_struct *tsk, void *dst, const void *src, siz
 		return false;
 
 	local_irq_save(flags);
-	if (dstack_lock_to_read(ds)) {
-		struct page *page = READ_ONCE(ds->page[DSTACK_TOP]);
-
-		/* If it has both, the page is reserved, and still clear. */
-		if (ds->copy) {
-			found = from_top <= ds->copy_len;
-			if (found)
-				memcpy(dst, ds->copy + ds->copy_len - from_top, size);
-		} else if (page) {
-			memcpy(dst, page_address(page) + PAGE_SIZE - from_top, size);
-			found = true;
+	/*
+	 * The lock's holder may not run: it was interrupted by this NMI, or kgdb stopped
+	 * it. To read is not worth to hang.
+	 */
+	for (tries = in_nmi() ? 1 : 10000; tries; tries--) {
+		if (raw_spin_trylock(&ds->lock)) {
+			found = dstack_read_top(ds, dst, size, from_top);
+			raw_spin_unlock(&ds->lock);
+			break;
 		}
-		raw_spin_unlock(&ds->lock);
+		cpu_relax();
 	}
 	local_irq_restore(flags);
 	return found;
