@@ -282,14 +282,11 @@ static void dstack_strip(struct dynamic_stack *ds)
 	kstack_pool_put(pages, nr);
 }
 
-/* Not in an NMI, where a tracing program may have put the last reference. */
 static bool dstack_strip_for(enum kstack_mark mark, struct dynamic_stack *ds)
 {
 	unsigned long flags;
 	bool strip;
 
-	if (in_nmi())
-		return false;
 	local_irq_save(flags);
 	strip = kstack_pool_below(mark);
 	if (strip)
@@ -322,8 +319,7 @@ static void dstack_release(struct dynamic_stack *ds)
 
 		if (try_cmpxchg(raw_cpu_ptr(&dstack_cached[i]), &none, ds)) {
 			/* It is to age there. */
-			if (!in_nmi())
-				kstack_poke_collector();
+			kstack_poke_collector();
 			return;
 		}
 	}
@@ -389,6 +385,16 @@ static void dstack_salvage(struct dynamic_stack *ds)
 	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
 }
 
+/* From here on the collector can't find the task any more. */
+static void dstack_disown(struct dynamic_stack *ds)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ds->lock, flags);
+	ds->task = NULL;
+	raw_spin_unlock_irqrestore(&ds->lock, flags);
+}
+
 /*
  * The pages may go before the flush, as with vfree(): no one has a reason to
  * touch a dead stack, and its addresses are not used again before they have
@@ -401,6 +407,13 @@ static void dstack_free_dead(struct work_struct *work)
 	unsigned int i;
 
 	llist_for_each_entry_safe(ds, next, first, dead) {
+		struct task_struct *tsk = ds->task;
+
+		/* It comes from an NMI. */
+		if (unlikely(tsk)) {
+			dstack_disown(ds);
+			put_task_struct(tsk);
+		}
 		dstack_salvage(ds);
 		dstack_assert_state(ds);
 		for (i = 0; i < DSTACK_PAGES; i++) {
@@ -428,14 +441,21 @@ static void dstack_free_dead(struct work_struct *work)
 void dynamic_stack_free(struct task_struct *tsk)
 {
 	struct dynamic_stack *ds = tsk->dynamic_stack;
-	unsigned long flags;
 
-	/* From here on the collector can't find the task any more. */
-	raw_spin_lock_irqsave(&ds->lock, flags);
-	ds->task = NULL;
-	raw_spin_unlock_irqrestore(&ds->lock, flags);
 	tsk->dynamic_stack = NULL;
-
+	if (unlikely(in_nmi())) {
+		/*
+		 * The last reference was a tracing program's, and what it interrupted may hold
+		 * any lock: process context does all. As long as the collector may find the
+		 * task, that has to stay. (Without ds->task it has never run.)
+		 */
+		if (ds->task)
+			get_task_struct(tsk);
+		count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
+		dstack_destroy(ds);
+		return;
+	}
+	dstack_disown(ds);
 	dstack_release(ds);
 }
 

@@ -195,7 +195,7 @@ static int exit_destroys(void *data)
 	use_stack(ctx);
 	pool_top_up(ctx, KSTACK_MARK_HIGH, &nr);
 	dynamic_stack_free(ctx->tsk);
-	/* All wait for process context, and for nothing else: an NMI may be here. */
+	/* All wait for process context. */
 	ISO_TRUE(iso, ds->page[1]);
 	/* All lower pages came from the pool, and the untouched one goes back. */
 	while (nr && kstack_pool_take(&ctx->stash[nr - 1], 1, DSTACK_LEVEL_ALL))
@@ -318,6 +318,56 @@ static void stack_exit_destroys(struct kunit *test)
 	dstack_put(ds);
 	for (i = 0; i < NR_CACHED; i++)
 		dstack_destroy(ctx->other[i]);
+}
+
+static int exit_in_nmi(void *data)
+{
+	struct stack_ctx *ctx = data;
+	struct dynamic_stack *ds = ctx->ds;
+	struct dstack_iso *iso = &ctx->iso;
+	long gauge = dstack_vm_event(NR_KSTACK_PARKED);
+	unsigned long flags;
+
+	use_stack(ctx);
+	/* One is parked. */
+	dstack_park(ds, ds->base + PAGE_SIZE + 8);
+	ISO_EQ(iso, ds->parked, BIT(0));
+	ds->task = ctx->tsk;
+	/* It has interrupted somebody who has the lock. */
+	raw_spin_lock_irqsave(&ds->lock, flags);
+	__preempt_count_add(NMI_OFFSET);
+	dynamic_stack_free(ctx->tsk);
+	__preempt_count_sub(NMI_OFFSET);
+	/* The collector finds the task, and may look at it. */
+	ISO_TRUE(iso, ds->task == ctx->tsk);
+	ISO_EQ(iso, refcount_read(&ctx->tsk->usage), 3);
+	raw_spin_unlock_irqrestore(&ds->lock, flags);
+	ISO_TRUE(iso, !ctx->tsk->dynamic_stack);
+	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
+	return 0;
+}
+
+/* Until process context has it, a stack that ends in an NMI keeps its task. */
+static void stack_exit_in_nmi(struct kunit *test)
+{
+	struct stack_ctx *ctx = stack_ctx(test);
+	struct dynamic_stack *ds = stack_create(test), *given = ctx->ds;
+
+	ctx->ds = ds;
+	/* To see what becomes of them. */
+	refcount_inc(&ds->ref);
+	refcount_set(&ctx->tsk->usage, 2);
+	dstack_isolated(test, exit_in_nmi, ctx);
+	ctx->tsk->dynamic_stack = given;
+
+	irq_work_sync(&dstack_dead_kick);
+	flush_delayed_work(&dstack_dead_work);
+	KUNIT_EXPECT_NULL(test, ds->task);
+	KUNIT_EXPECT_EQ(test, refcount_read(&ctx->tsk->usage), 2);
+	KUNIT_EXPECT_EQ(test, ds->mapped | ds->parked, 0);
+	KUNIT_EXPECT_NULL(test, ds->vm);
+	KUNIT_EXPECT_EQ(test, refcount_read(&ds->ref), 1);
+	dstack_put(ds);
 }
 
 static void stack_cache_age(struct kunit *test)
@@ -516,6 +566,7 @@ static struct kunit_case stack_cases[] = {
 	KUNIT_CASE(stack_cache_reuse),
 	KUNIT_CASE(stack_cache_age),
 	KUNIT_CASE(stack_exit_destroys),
+	KUNIT_CASE(stack_exit_in_nmi),
 	KUNIT_CASE(stack_exit_strips),
 	KUNIT_CASE(stack_keep),
 	KUNIT_CASE(stack_keep_all_or_nothing),
