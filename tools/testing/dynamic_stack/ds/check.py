@@ -58,8 +58,7 @@ alone, for build/results/suites.json.
 ARCH=arm64: those that are for it, with build/arm64/kernel-guest; results in
 build/results/arm64/check.json.  DS_CPU=cortex-a57: guests have this processor.
 
-series/bisect, a quarter of an hour, runs if it is named, with DS_BISECT=y, and
-in lint.
+series/bisect, one hour or two, runs if it is named, with DS_BISECT=y, and in lint.
 
 Each has a time limit and a log in build/log/check/.  Results go to
 build/results/check.json; the last line is `N passed, N failed, N skipped`.
@@ -607,7 +606,7 @@ def leave_out(tests):
             t.reason = "builds crash, and a kernel with debug info: make check-suites"
         if t.name == "series/bisect" and os.environ.get("DS_BISECT") != "y":
             t.status = "skip"
-            t.reason = "compiles each commit twice: make lint does that, too; DS_BISECT=y make check, or make check TESTS=series/bisect"
+            t.reason = "compiles each commit twice, boots each of series A: make lint does that, too; DS_BISECT=y make check, or make check TESTS=series/bisect"
     return builds([t for t in tests if not t.status]) + tests
 
 
