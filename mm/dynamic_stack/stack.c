@@ -409,7 +409,7 @@ static void dstack_free_dead(struct work_struct *work)
 	llist_for_each_entry_safe(ds, next, first, dead) {
 		struct task_struct *tsk = ds->task;
 
-		/* It comes from an NMI. */
+		/* See dynamic_stack_free(). */
 		if (unlikely(tsk)) {
 			dstack_disown(ds);
 			put_task_struct(tsk);
@@ -431,6 +431,15 @@ static void dstack_free_dead(struct work_struct *work)
 	}
 }
 
+static void dstack_free(struct task_struct *tsk)
+{
+	struct dynamic_stack *ds = tsk->dynamic_stack;
+
+	tsk->dynamic_stack = NULL;
+	dstack_disown(ds);
+	dstack_release(ds);
+}
+
 /**
  * dynamic_stack_free - a dead task gives up its stack
  * @tsk: the task
@@ -442,21 +451,21 @@ void dynamic_stack_free(struct task_struct *tsk)
 {
 	struct dynamic_stack *ds = tsk->dynamic_stack;
 
-	tsk->dynamic_stack = NULL;
-	if (unlikely(in_nmi())) {
-		/*
-		 * The last reference was a tracing program's, and what it interrupted may hold
-		 * any lock: process context does all. As long as the collector may find the
-		 * task, that has to stay. (Without ds->task it has never run.)
-		 */
-		if (ds->task)
-			get_task_struct(tsk);
-		count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
-		dstack_destroy(ds);
+	if (likely(!irqs_disabled() && !in_nmi())) {
+		dstack_free(tsk);
 		return;
 	}
-	dstack_disown(ds);
-	dstack_release(ds);
+	/*
+	 * A tracing program has put the last reference, and what it interrupted may
+	 * hold any lock of ours: process context does all. Until then the collector may
+	 * find the task, which has to stay for that. (One that has never run has no
+	 * ds->task.)
+	 */
+	tsk->dynamic_stack = NULL;
+	if (ds->task)
+		get_task_struct(tsk);
+	count_vm_events(NR_KSTACK_PARKED, -(long)hweight32(ds->parked));
+	dstack_destroy(ds);
 }
 
 struct keep_args {

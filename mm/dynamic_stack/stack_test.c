@@ -116,7 +116,7 @@ static int cache_reuse(void *data)
 		gauge = dstack_vm_event(NR_KSTACK_PARKED);
 		cached = dstack_cached_pages();
 
-		dynamic_stack_free(ctx->tsk);
+		dstack_free(ctx->tsk);
 		ISO_TRUE(iso, !ctx->tsk->dynamic_stack);
 		ISO_TRUE(iso, !ds->task);
 		ISO_TRUE(iso, this_cpu_read(dstack_cached[0]) == ds);
@@ -194,7 +194,7 @@ static int exit_destroys(void *data)
 	cache_set(ctx->other, ctx->saved);
 	use_stack(ctx);
 	pool_top_up(ctx, KSTACK_MARK_HIGH, &nr);
-	dynamic_stack_free(ctx->tsk);
+	dstack_free(ctx->tsk);
 	/* All wait for process context. */
 	ISO_TRUE(iso, ds->page[1]);
 	/* All lower pages came from the pool, and the untouched one goes back. */
@@ -226,7 +226,7 @@ static int cache_age(void *data)
 	use_stack(ctx);
 	pool_top_up(ctx, KSTACK_MARK_LOW, &nr);
 	ds->last_out = jiffies - 10;
-	dynamic_stack_free(ctx->tsk);
+	dstack_free(ctx->tsk);
 	ISO_TRUE(iso, this_cpu_read(dstack_cached[0]) == ds);
 	/* Others' are older than that, or stay. */
 	dstack_cache_age(MAX_JIFFY_OFFSET);
@@ -263,7 +263,7 @@ static int exit_strips(void *data)
 		nr++;
 	pool = dstack_vm_event(NR_KSTACK_POOL);
 	ISO_TRUE(iso, kstack_pool_below(KSTACK_MARK_LOW));
-	dynamic_stack_free(ctx->tsk);
+	dstack_free(ctx->tsk);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool + DSTACK_PAGES);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
 	ISO_EQ(iso, dstack_held(ds), 0);
@@ -292,6 +292,13 @@ static void stack_exit_strips(struct kunit *test)
 	ctx->tsk->dynamic_stack = given;
 }
 
+/* Whoever put the first one on the list may be about to kick. */
+static void flush_dead(void)
+{
+	mod_delayed_work(dstack_wq, &dstack_dead_work, 0);
+	flush_delayed_work(&dstack_dead_work);
+}
+
 static void stack_exit_destroys(struct kunit *test)
 {
 	struct stack_ctx *ctx = stack_ctx(test);
@@ -308,8 +315,7 @@ static void stack_exit_destroys(struct kunit *test)
 	ctx->tsk->dynamic_stack = given;
 	stash_free(ctx);
 
-	irq_work_sync(&dstack_dead_kick);
-	flush_delayed_work(&dstack_dead_work);
+	flush_dead();
 	KUNIT_EXPECT_EQ(test, ds->mapped | ds->parked, 0);
 	for (i = 0; i < DSTACK_PAGES; i++)
 		KUNIT_EXPECT_NULL(test, ds->page[i]);
@@ -320,35 +326,32 @@ static void stack_exit_destroys(struct kunit *test)
 		dstack_destroy(ctx->other[i]);
 }
 
-static int exit_in_nmi(void *data)
+static int exit_locked(void *data)
 {
 	struct stack_ctx *ctx = data;
 	struct dynamic_stack *ds = ctx->ds;
 	struct dstack_iso *iso = &ctx->iso;
 	long gauge = dstack_vm_event(NR_KSTACK_PARKED);
-	unsigned long flags;
 
 	use_stack(ctx);
 	/* One is parked. */
 	dstack_park(ds, ds->base + PAGE_SIZE + 8);
 	ISO_EQ(iso, ds->parked, BIT(0));
 	ds->task = ctx->tsk;
-	/* It has interrupted somebody who has the lock. */
-	raw_spin_lock_irqsave(&ds->lock, flags);
-	__preempt_count_add(NMI_OFFSET);
+	/* A tracing program has interrupted somebody who has the lock. */
+	raw_spin_lock(&ds->lock);
 	dynamic_stack_free(ctx->tsk);
-	__preempt_count_sub(NMI_OFFSET);
 	/* The collector finds the task, and may look at it. */
 	ISO_TRUE(iso, ds->task == ctx->tsk);
 	ISO_EQ(iso, refcount_read(&ctx->tsk->usage), 3);
-	raw_spin_unlock_irqrestore(&ds->lock, flags);
+	raw_spin_unlock(&ds->lock);
 	ISO_TRUE(iso, !ctx->tsk->dynamic_stack);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_PARKED), gauge);
 	return 0;
 }
 
-/* Until process context has it, a stack that ends in an NMI keeps its task. */
-static void stack_exit_in_nmi(struct kunit *test)
+/* Until process context has it, a stack that ends with interrupts off keeps its task. */
+static void stack_exit_locked(struct kunit *test)
 {
 	struct stack_ctx *ctx = stack_ctx(test);
 	struct dynamic_stack *ds = stack_create(test), *given = ctx->ds;
@@ -357,11 +360,10 @@ static void stack_exit_in_nmi(struct kunit *test)
 	/* To see what becomes of them. */
 	refcount_inc(&ds->ref);
 	refcount_set(&ctx->tsk->usage, 2);
-	dstack_isolated(test, exit_in_nmi, ctx);
+	dstack_isolated(test, exit_locked, ctx);
 	ctx->tsk->dynamic_stack = given;
 
-	irq_work_sync(&dstack_dead_kick);
-	flush_delayed_work(&dstack_dead_work);
+	flush_dead();
 	KUNIT_EXPECT_NULL(test, ds->task);
 	KUNIT_EXPECT_EQ(test, refcount_read(&ctx->tsk->usage), 2);
 	KUNIT_EXPECT_EQ(test, ds->mapped | ds->parked, 0);
@@ -383,8 +385,7 @@ static void stack_cache_age(struct kunit *test)
 	ctx->tsk->dynamic_stack = given;
 	stash_free(ctx);
 
-	irq_work_sync(&dstack_dead_kick);
-	flush_delayed_work(&dstack_dead_work);
+	flush_dead();
 	KUNIT_EXPECT_NULL(test, ds->vm);
 	KUNIT_EXPECT_EQ(test, refcount_read(&ds->ref), 1);
 	dstack_put(ds);
@@ -566,7 +567,7 @@ static struct kunit_case stack_cases[] = {
 	KUNIT_CASE(stack_cache_reuse),
 	KUNIT_CASE(stack_cache_age),
 	KUNIT_CASE(stack_exit_destroys),
-	KUNIT_CASE(stack_exit_in_nmi),
+	KUNIT_CASE(stack_exit_locked),
 	KUNIT_CASE(stack_exit_strips),
 	KUNIT_CASE(stack_keep),
 	KUNIT_CASE(stack_keep_all_or_nothing),

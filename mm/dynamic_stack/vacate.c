@@ -580,9 +580,9 @@ bool dynamic_stack_read(struct task_struct *tsk, void *dst, const void *src, siz
 	local_irq_save(flags);
 	/*
 	 * The lock's holder may not run: it was interrupted by this NMI, or kgdb stopped
-	 * it. To read is not worth to hang.
+	 * it. To read is not worth to hang. Without SMP, nobody can tell.
 	 */
-	for (tries = in_nmi() ? 1 : 10000; tries; tries--) {
+	for (tries = in_nmi() ? IS_ENABLED(CONFIG_SMP) : 10000; tries; tries--) {
 		if (raw_spin_trylock(&ds->lock)) {
 			found = dstack_read_top(ds, dst, size, from_top);
 			raw_spin_unlock(&ds->lock);
