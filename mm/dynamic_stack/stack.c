@@ -241,7 +241,9 @@ static struct dynamic_stack *dstack_reuse(void)
 		return NULL;
 	}
 	count_vm_events(NR_KSTACK_PARKED, hweight32(ds->parked));
-	kasan_unpoison_range((void *)ds->base, THREAD_SIZE);
+	/* Hardware tags are of memory, which may not be mapped; and these pages have none. */
+	if (!IS_ENABLED(CONFIG_KASAN_HW_TAGS))
+		kasan_unpoison_range((void *)ds->base, THREAD_SIZE);
 	for (i = 0; i < DSTACK_PAGES; i++) {
 		if (!ds->page[i])
 			continue;
