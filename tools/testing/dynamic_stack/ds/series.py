@@ -974,8 +974,8 @@ def print_objects(odir):
     print("\n".join(sorted(o for o in wanted if enabled(LINUX, o, config))))
 
 
-def exists(commit, path):
-    return bool(git("ls-tree", "--name-only", commit, "--", path))
+# No patch touches it, and several patches rebuild nearly all
+BISECT_WITHOUT = "NET", "UNIX", "INET", "NET_NS", "POSIX_MQUEUE", "IO_URING", "ZRAM"
 
 
 def check_bisect():
@@ -1007,20 +1007,8 @@ def check_bisect():
             continue
         subject = git("show", "-s", "--format=%s", c).strip()
         files = git("diff-tree", "--no-commit-id", "--name-only", "-r", "--diff-filter=AMT", c).split()
-        sources = compiled(files)
-        # A Makefile that is new builds what earlier commits brought
         added = git("diff-tree", "--no-commit-id", "--name-only", "-r", "--diff-filter=A", c).split()
-        if set(files) == set(added) and not any(
-                exists(c, os.path.join(os.path.dirname(f), "Makefile")) for f in compiled(files)):
-            # Only new files, and nothing builds them before their Makefile comes
-            with open(known, "a", encoding="utf-8") as f:
-                f.write(f"{c} y {key}\n{c} n {key}\n")
-            done += 2
-            continue
-        for f in added:
-            if os.path.basename(f) == "Makefile" and not f.startswith("tools/"):
-                sources += git("ls-tree", "--name-only", c, os.path.dirname(f) + "/").split()
-        sources = sorted(set(compiled(sources)))
+        sources = compiled(files)
         headers = [f for f in files if f.endswith(".h") and not f.startswith("tools/")]
         if headers:
             # Headers alone compile nothing: a few files that include nearly all
@@ -1030,17 +1018,18 @@ def check_bisect():
             done += 1
             progress.update(done - 1, subject[:50])
             log = os.path.join(logdir, f"bisect-{setting}.log")
-            cmd = [builder, "--tree", tree, "--name", f"bisect-{setting}", "--no-sync", "--set",
-                   "CONFIG_DYNAMIC_STACK=n" if setting == "n" else "CONFIG_DYNAMIC_STACK_DEBUG=y"]
+            cmd = [builder, "--tree", tree, "--name", f"bisect-{setting}", "--no-sync",
+                   *(x for o in BISECT_WITHOUT for x in ("--set", f"CONFIG_{o}=n")),
+                   "--set", "CONFIG_DYNAMIC_STACK=n" if setting == "n" else "CONFIG_DYNAMIC_STACK_DEBUG=y"]
             configure(cmd, log, c, subject, setting, progress, done)
             odir = os.path.join(BUILD, f"kernel-bisect-{setting}")
             config = config_of(odir)
             targets = {t for f in sources for t in objects(tree, f) if enabled(tree, t, config)}
             targets = sorted(targets)
             for f in sources:
-                # Files may come before the Makefile that builds them
-                later = not os.path.exists(os.path.join(tree, os.path.dirname(f), "Makefile"))
-                if setting == "y" and not later and not set(objects(tree, f)) & set(targets):
+                # Without a Makefile beside it, another file includes it
+                alone = os.path.exists(os.path.join(tree, os.path.dirname(f), "Makefile"))
+                if setting == "y" and alone and not set(objects(tree, f)) & set(targets):
                     print(f"note: {f} of '{subject}' is in no object of this configuration")
             if targets:
                 configure(cmd + ["--no-config", "--targets", " ".join(targets)], log, c, subject,
