@@ -4,6 +4,7 @@
 
 #include <linux/dynamic_stack.h>
 #include <linux/pgtable.h>
+#include <linux/preempt.h>
 #include <linux/thread_info.h>
 
 #include <asm/barrier.h>
@@ -64,8 +65,10 @@ static __always_inline pte_t arch_dynamic_stack_clear(pte_t *ptep)
  */
 #define ARCH_DYNAMIC_STACK_FLUSH_PAGES	PTRS_PER_PTE
 
+/* Where an erratum wants TLBI and DSB repeated, it is of the CPU that had issued them. */
 static inline void arch_dynamic_stack_flush_begin(void)
 {
+	preempt_disable();
 	dsb(ishst);
 }
 
@@ -78,6 +81,7 @@ static inline void arch_dynamic_stack_flush_end(void)
 {
 	__tlbi_sync_s1ish_kernel();
 	isb();
+	preempt_enable();
 }
 
 /* A page of this CPU's TLB, by what does it on each CPU. */
