@@ -44,7 +44,8 @@ The tests fault/ist/* share a kernel of their own, and planted/* another one; ar
 is all that ARCH=arm64 make check has, base/7.3 the first part of what SERIES=7.3 make check
 has; android/* and a few of script/* test the harness, and take long. In a run of all tests,
 these five take turns, a day each, and vacate/* with planted/*: DS_TURN=fault, planted, arch,
-base, android or all says which. fault/fred/* have a kernel as well, and need a Bochs with
+base, android or all says which. What else needs the debug kernel has the days of planted and
+android: on each of the others another kernel is built. fault/fred/* have a kernel as well, and need a Bochs with
 FRED, $BOCHS or in PATH; they are skipped without.  --fred runs these alone, for
 build/results/fred.json.
 
@@ -151,6 +152,9 @@ TURNS = "fault", "arch", "planted", "base", "android"
 # Whose turn it is as well: a category, or a test
 WITH = {"vacate": "planted",
         **dict.fromkeys(("script/config-lost", "script/deb", "script/lint"), "android")}
+# When another kernel, which takes as long to build as all others, is not needed: the debug
+# kernel's days
+DEBUG_TURNS = "planted", "android"
 # What may run at the same time: a build takes all processors, `beside` disturbs
 # nothing, of `pair` there are several, `alone` is alone
 BUILDS, BESIDE, PAIR, ALONE = "build", "beside", "pair", "alone"
@@ -601,6 +605,9 @@ def leave_out(tests):
         if part in TURNS and turn not in (part, "all"):
             t.status = "skip"
             t.reason = f"today is the turn of {turn}/*: DS_TURN=all make check, or make check TESTS={t.name}"
+        elif "debug" in t.needs and part not in TURNS and turn not in (*DEBUG_TURNS, "all"):
+            t.status = "skip"
+            t.reason = f"its kernel is built on the days of {' and '.join(DEBUG_TURNS)}: DS_TURN=all make check, or make check TESTS={t.name}"
         if t.name.startswith("outside/"):
             t.status = "skip"
             t.reason = "builds crash, and a kernel with debug info: make check-suites"

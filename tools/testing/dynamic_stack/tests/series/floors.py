@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # limit: 60
-# needs: guest debug
+# needs: guest
 # beside: builds
 """
 The files of mm/dynamic_stack are floors of one house: each calls those below it, so
@@ -27,10 +27,14 @@ UP = (
     (".*", r"__SCT__tp_func_dynamic_stack_\w+", "a tracepoint, made in init.c: a call only if somebody listens"),
     (".*", r"dstack_test_\w+|dstack_isolated", "KUnit cases are included by the file that they test"),
     (".*", "dynamic_stack_resched", "a wake-up of a CPU: the scheduler's own function is not to be seen from mm"),
+)
+# The same in the debug kernel, which is not always there, as the floors that only it has
+UP_DEBUG = (
     ("debug", "dynamic_stack_rq_locked", "asks about the scheduler's lock, and calls nothing"),
     ("vacate", r"dstack_park|dstack_may_shrink|__dynamic_stack_(reserve|map)",
      "KUnit cases in vacate_test.c, which vacate.c includes"),
 )
+DEBUG = {"debug", "vacate"}
 # What the cases in fault_test.c call, in a kernel that is not always there
 FAULT_CASES = ("dynamic_stack_ensure", "dynamic_stack_keep", "kstack_collect")
 
@@ -47,9 +51,13 @@ def symbols(path):
     return has, lacks
 
 
+def source(name):
+    return os.path.join(os.environ["ROOT"], "mm/dynamic_stack", name + ".c")
+
+
 def has_source(path):
     """An object whose source was renamed stays where it was built"""
-    return os.path.exists(os.path.join(os.environ["ROOT"], "mm/dynamic_stack", os.path.basename(path)[:-2] + ".c"))
+    return os.path.exists(source(os.path.basename(path)[:-2]))
 
 
 def calls(directory):
@@ -71,27 +79,31 @@ def upwards(graph, floors):
     return sorted((a, f, b) for a, f, b in graph if height(b) >= height(a) < len(floors))
 
 
-def fresh(directory, source):
-    """Was it built since its source was edited? Not every kernel is always there."""
-    try:
-        return os.path.getmtime(f"{directory}/{os.path.basename(source)[:-2]}.o") > os.path.getmtime(source)
-    except OSError:
-        return False
+def fresh(directory, name):
+    """Was NAME.c built there, and all since it was edited? Not every kernel is always there."""
+    objects = glob.glob(directory + "/*.o")
+    return f"{directory}/{name}.o" in objects and all(
+        os.path.getmtime(o) > os.path.getmtime(source(os.path.basename(o)[:-2])) for o in objects if has_source(o))
 
 
 def main():
     build = os.environ["BUILD"]
-    dirs = [f"{build}/kernel-{k}/mm/dynamic_stack" for k in ("guest", "debug")]
-    fault = f"{build}/kernel-fault/mm/dynamic_stack"
-    source, up = os.path.join(os.environ["ROOT"], "mm/dynamic_stack/fault.c"), UP
-    if fresh(fault, source):
+    guest, debug, fault = (f"{build}/kernel-{k}/mm/dynamic_stack" for k in ("guest", "debug", "fault"))
+    dirs, absent, up = [guest], set(), UP
+    if fresh(debug, "debug"):
+        dirs.append(debug)
+        up += UP_DEBUG
+    else:
+        absent |= DEBUG
+    if fresh(fault, "fault"):
         dirs.append(fault)
-        with open(source, encoding="utf-8") as f:
+        with open(source("fault"), encoding="utf-8") as f:
             text = f.read()
         # Not if fault.c itself calls them
         cases = [f for f in FAULT_CASES if not re.search(rf"\b{f}\(", text)]
         up += (("fault", "|".join(cases), "KUnit cases in fault_test.c, which fault.c includes"),)
-    absent = {"fault"} if fault not in dirs else set()
+    else:
+        absent.add("fault")
     graph, files = set(), set()
     for d in dirs:
         g, f = calls(d)
@@ -127,7 +139,8 @@ def main():
     if wrong:
         print(f"FAIL: {wrong} calls or files are not where they should be")
         return 1
-    print(f"{len(graph)} calls between {len(files)} files of mm/dynamic_stack and the scheduler's, {len(upwards(graph, FLOORS))} of them excepted")
+    print(f"{len(graph)} calls between {len(files)} files of mm/dynamic_stack and the scheduler's, {len(upwards(graph, FLOORS))} of them excepted; "
+          f"{'no kernel with ' + ', '.join(sorted(absent)) if absent else 'all floors'}")
     return 0
 
 
