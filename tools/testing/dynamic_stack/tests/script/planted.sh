@@ -82,6 +82,10 @@ done
 [ $n -ge 20 ] || fail "only $n bugs"
 mkdir -p "$DS_TMP/copy"
 cp -r "$ROOT"/{mm,arch,kernel} "$DS_TMP/copy"
+# Some are in files that the kernel itself has
+sed -n 's,^--- a/,,p' "$TOOLS"/tests/planted/*.patch | sort -u | while read -r file; do
+	[ -e "$DS_TMP/copy/$file" ] || install -D -m 644 "$BUILD/linux/$file" "$DS_TMP/copy/$file"
+done
 PYTHONPATH=$TOOLS python3 -c 'import sys, tempfile
 from ds import planted, ui
 try:
