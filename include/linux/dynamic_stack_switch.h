@@ -207,7 +207,7 @@ static __always_inline bool dstack_complete(const struct dynamic_stack *ds)
 #endif
 }
 
-bool __dynamic_stack_reserve(struct task_struct *next);
+bool __dynamic_stack_reserve(struct task_struct *next, struct task_struct *donor);
 void __dynamic_stack_map(struct task_struct *next);
 void __dynamic_stack_switched_out(struct task_struct *prev);
 
@@ -294,11 +294,12 @@ static __always_inline void dstack_note_live(struct task_struct *tsk) { }
  *
  * For those who get here only if the feature is on: that has been asked once.
  */
-static __always_inline bool dynamic_stack_reserve(struct task_struct *next)
+static __always_inline bool
+dynamic_stack_reserve(struct task_struct *next, struct task_struct *donor)
 {
 	struct dynamic_stack *ds = next->dynamic_stack;
 
-	return !ds || likely(dstack_ready(ds)) || __dynamic_stack_reserve(next);
+	return !ds || likely(dstack_ready(ds)) || __dynamic_stack_reserve(next, donor);
 }
 
 /* Likewise. */
@@ -363,7 +364,7 @@ enum dynamic_stack_level {
 	DSTACK_LEVEL_ALL,	/* all of both, and what the page allocator keeps */
 };
 
-enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk);
+enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk, struct task_struct *donor);
 bool dynamic_stack_runnable(struct task_struct *tsk);
 unsigned int dynamic_stack_lacks(struct task_struct *tsk);
 struct task_struct *dynamic_stack_refiller(int cpu);
@@ -375,7 +376,8 @@ bool dynamic_stack_rq_locked(void);
 
 #else
 
-static __always_inline bool dynamic_stack_reserve(struct task_struct *next) { return true; }
+static __always_inline bool
+dynamic_stack_reserve(struct task_struct *next, struct task_struct *donor) { return true; }
 static __always_inline void dynamic_stack_before_switch(struct task_struct *next) { }
 static __always_inline void dynamic_stack_after_switch(struct task_struct *prev) { }
 

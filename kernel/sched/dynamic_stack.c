@@ -36,19 +36,6 @@ static void note_refused(struct look *look, struct task_struct *tsk, int level)
 	look->refused[DSTACK_LEVEL_NONE] = 0;
 }
 
-/*
- * The task whose turn it is: with proxy execution, @next may run for another one,
- * which waits for a mutex that @next has.
- */
-static struct task_struct *donor_of(struct rq *rq, struct task_struct *next)
-{
-#ifdef CONFIG_SCHED_PROXY_EXEC
-	return rq->donor;
-#else
-	return next;
-#endif
-}
-
 /* As __schedule() does with what it has picked. */
 static void run_instead(struct rq *rq, struct task_struct *other)
 {
@@ -78,10 +65,10 @@ static bool can_run(struct task_struct *tsk, struct look *look)
 		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
-	level = dynamic_stack_level(tsk);
+	level = dynamic_stack_level(tsk, tsk);
 	if (dynamic_stack_lacks(tsk) >= look->refused[level])
 		return false;
-	if (dynamic_stack_reserve(tsk))
+	if (dynamic_stack_reserve(tsk, tsk))
 		return true;
 	note_refused(look, tsk, level);
 	return false;
@@ -248,13 +235,13 @@ static struct task_struct *whole_fair_task(struct rq *rq, struct look *look)
 struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *next)
 {
 	struct look look = { .refused = { [0 ... DSTACK_LEVEL_ALL] = UINT_MAX } };
-	struct task_struct *donor = donor_of(rq, next), *other;
+	struct task_struct *donor = dynamic_stack_donor(rq, next), *other;
 	struct sched_dl_entity *server = donor->dl_server;
 
 	/* The time of sched_ext's is not that of fair tasks. */
 	if (server != &rq->fair_server)
 		server = NULL;
-	note_refused(&look, next, dynamic_stack_level(next));
+	note_refused(&look, next, dynamic_stack_level(next, donor));
 	donor->dl_server = NULL;
 	donor->sched_class->put_prev_task(rq, donor, NULL);
 

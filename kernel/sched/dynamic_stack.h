@@ -10,6 +10,20 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 struct task_struct *dynamic_stack_pick_idle(struct rq *rq);
 
 /*
+ * The task whose turn it is: with proxy execution, @next may run for another one,
+ * which waits for a mutex that @next has.
+ */
+static __always_inline struct task_struct *
+dynamic_stack_donor(struct rq *rq, struct task_struct *next)
+{
+#ifdef CONFIG_SCHED_PROXY_EXEC
+	return rq->donor;
+#else
+	return next;
+#endif
+}
+
+/*
  * From here to the switch the runqueue lock is held, and @next is queued, so
  * the collector can't take away again what is reserved now.
  */
@@ -19,7 +33,7 @@ dynamic_stack_pick(struct rq *rq, struct task_struct *next)
 	/* One branch if the feature is off, before sched_core_enabled()'s. */
 	if (!dynamic_stack_enabled())
 		return next;
-	if (unlikely(!dynamic_stack_reserve(next)))
+	if (unlikely(!dynamic_stack_reserve(next, dynamic_stack_donor(rq, next))))
 		return dynamic_stack_pick_other(rq, next);
 	if (sched_core_enabled(rq) && next == rq->idle)
 		return dynamic_stack_pick_idle(rq);

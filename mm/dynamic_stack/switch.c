@@ -60,40 +60,13 @@ static bool dstack_dying(struct task_struct *tsk)
 	       (READ_ONCE(tsk->signal->flags) & SIGNAL_GROUP_EXIT) || tsk_is_oom_victim(tsk);
 }
 
-/**
- * dynamic_stack_level - what may a task use that lacks pages?
- * @tsk: a task that is queued
- *
- * All that there is may those use that memory reclaim, and so the refilling of
- * the pool itself, may have to wait for. A killed process must not need memory
- * that only its end can free; but it may have very many threads, and they may
- * not get to an end soon: behind a core dump, or a server that does not answer.
- * So they get some of what is kept, and what the first of them give back.
- *
- * Context: any; the runqueue lock keeps @tsk from running elsewhere.
- * Return: its level.
- */
-enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
+/* What a task may use for its own stack, or for that of who runs in its turn. */
+static enum dynamic_stack_level dstack_claim(struct task_struct *tsk)
 {
 	/* Only the task writes them, preempted half-way at most: old or new. */
 	unsigned int flags = data_race(tsk->flags);
-	unsigned int all = PF_KTHREAD | PF_MEMALLOC;
 
-	/*
-	 * What is short is the CPU's reserve for faults. The task has what it needs,
-	 * perhaps since it was preempted or its sleep was the kernel's: it may hold
-	 * anything. Not so if its stack grows by fault like any other, when all would
-	 * have all; or if it was parked, in a sleep that nobody waits for.
-	 */
-	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && tsk->dynamic_stack &&
-	    dstack_complete(tsk->dynamic_stack)) {
-		if (dynamic_stack_promise ==
-		    GENMASK(DSTACK_PAGES - 1, DSTACK_PAGES - DSTACK_PROMISED))
-			return DSTACK_LEVEL_ALL;
-		/* Reclaim may wait for these, so they are not parked either. */
-		all |= PF_MEMALLOC_NOFS | PF_MEMALLOC_NOIO;
-	}
-	if (flags & all)
+	if (flags & (PF_KTHREAD | PF_MEMALLOC))
 		return DSTACK_LEVEL_ALL;
 	/* The one thread of an OOM victim that the page allocator trusts as well. */
 	if (test_tsk_thread_flag(tsk, TIF_MEMDIE))
@@ -109,8 +82,46 @@ enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
 }
 
 /**
+ * dynamic_stack_level - what may a task use that lacks pages?
+ * @tsk: a task that is queued
+ * @donor: the one whose turn it is. That is @tsk; or with proxy execution one that
+ *	waits for a mutex that @tsk has, and so for @tsk's pages
+ *
+ * All that there is may those use that memory reclaim, and so the refilling of
+ * the pool itself, may have to wait for. A killed process must not need memory
+ * that only its end can free; but it may have very many threads, and they may
+ * not get to an end soon: behind a core dump, or a server that does not answer.
+ * So they get some of what is kept, and what the first of them give back.
+ *
+ * Context: any; the runqueue lock keeps both from running elsewhere.
+ * Return: the higher of their levels.
+ */
+enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk, struct task_struct *donor)
+{
+	enum dynamic_stack_level level = dstack_claim(tsk);
+
+	/*
+	 * What is short is the CPU's reserve for faults. The task has what it needs,
+	 * perhaps since it was preempted or its sleep was the kernel's: it may hold
+	 * anything. Not so if its stack grows by fault like any other, when all would
+	 * have all; or if it was parked, in a sleep that nobody waits for.
+	 */
+	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) && tsk->dynamic_stack &&
+	    dstack_complete(tsk->dynamic_stack)) {
+		if (dynamic_stack_promise ==
+		    GENMASK(DSTACK_PAGES - 1, DSTACK_PAGES - DSTACK_PROMISED))
+			return DSTACK_LEVEL_ALL;
+		/* Reclaim may wait for these, so they are not parked either. */
+		if (data_race(tsk->flags) & (PF_MEMALLOC_NOFS | PF_MEMALLOC_NOIO))
+			return DSTACK_LEVEL_ALL;
+	}
+	return donor == tsk ? level : max(level, dstack_claim(donor));
+}
+
+/**
  * __dynamic_stack_reserve - get the pages that a task needs to run
- * @next: the task that the scheduler has picked; its stack is managed
+ * @next: the task that the scheduler has chosen; its stack is managed
+ * @donor: the one whose turn it is, as for dynamic_stack_level()
  *
  * All or nothing. The pages are in the stack's slots afterwards, but not
  * mapped; the switch does that. Whoever takes pages away from a stack needs
@@ -120,7 +131,7 @@ enum dynamic_stack_level dynamic_stack_level(struct task_struct *tsk)
  * Context: on the previous task's stack; runqueue lock held, interrupts off.
  * Return: false if pages are short. @next must not run then.
  */
-bool __dynamic_stack_reserve(struct task_struct *next)
+bool __dynamic_stack_reserve(struct task_struct *next, struct task_struct *donor)
 {
 	struct dynamic_stack *ds = next->dynamic_stack;
 	struct page *pages[DSTACK_PAGES];
@@ -131,7 +142,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	/* None if it was reserved for, and then another task was preferred. */
 	need = dstack_lacks(ds);
 	if (IS_ENABLED(CONFIG_DYNAMIC_STACK_FAULT) &&
-	    !kstack_fault_refill(dynamic_stack_level(next))) {
+	    !kstack_fault_refill(dynamic_stack_level(next, donor))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
 		return false;
@@ -139,7 +150,7 @@ bool __dynamic_stack_reserve(struct task_struct *next)
 	if (!need)
 		return true;
 
-	if (!kstack_pool_take(pages, need, dynamic_stack_level(next))) {
+	if (!kstack_pool_take(pages, need, dynamic_stack_level(next, donor))) {
 		__count_vm_event(KSTACK_STARVED);
 		trace_dynamic_stack_starved(next, need);
 		return false;

@@ -75,7 +75,7 @@ static unsigned long *page_word(struct dynamic_stack *ds, unsigned int i)
 /* What the switch does. */
 void dstack_test_populate(struct dstack_iso *iso, struct task_struct *tsk)
 {
-	ISO_TRUE(iso, __dynamic_stack_reserve(tsk));
+	ISO_TRUE(iso, __dynamic_stack_reserve(tsk, tsk));
 	if (!iso->what)
 		__dynamic_stack_map(tsk);
 }
@@ -122,6 +122,9 @@ void dstack_test_consistent(struct dstack_iso *iso, struct dynamic_stack *ds)
 struct switch_ctx {
 	struct dstack_iso	iso;
 	struct task_struct	*tsk;
+	/* Whose turn it is. */
+	struct task_struct	*donor;
+	struct task_struct	*other;
 	struct dynamic_stack	*ds;
 	bool			touch;
 	unsigned int		nr;
@@ -134,6 +137,7 @@ static struct switch_ctx *switch_ctx(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, ctx);
 	ctx->tsk = dstack_test_task(test);
+	ctx->donor = ctx->tsk;
 	ctx->ds = ctx->tsk->dynamic_stack;
 	return ctx;
 }
@@ -161,7 +165,7 @@ static int populate_fresh(void *data)
 	ISO_EQ(iso, dstack_held(ds), 1);
 	ISO_TRUE(iso, !dynamic_stack_runnable(ctx->tsk));
 
-	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk));
+	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk, ctx->tsk));
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_NEED);
 	ISO_EQ(iso, ds->mapped, BIT(TOP));
 	ISO_EQ(iso, ds->seq, seq);
@@ -206,7 +210,7 @@ static int complete_takes_nothing(void *data)
 	seq = ds->seq;
 	pool = dstack_vm_event(NR_KSTACK_POOL);
 	ISO_TRUE(iso, dynamic_stack_runnable(ctx->tsk));
-	ISO_TRUE(iso, dynamic_stack_reserve(ctx->tsk));
+	ISO_TRUE(iso, dynamic_stack_reserve(ctx->tsk, ctx->tsk));
 	dynamic_stack_first_half(ctx->tsk);
 	ISO_EQ(iso, ds->seq, seq);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool);
@@ -227,9 +231,9 @@ static int reserve_twice(void *data)
 	struct dstack_iso *iso = &ctx->iso;
 	long pool = dstack_vm_event(NR_KSTACK_POOL);
 
-	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk));
+	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk, ctx->tsk));
 	ISO_TRUE(iso, dynamic_stack_runnable(ctx->tsk));
-	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk));
+	ISO_TRUE(iso, __dynamic_stack_reserve(ctx->tsk, ctx->tsk));
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - DSTACK_NEED);
 	__dynamic_stack_map(ctx->tsk);
 	dstack_test_consistent(iso, ds);
@@ -500,7 +504,7 @@ static void reserve_from(struct switch_ctx *ctx, unsigned int have, bool enough)
 
 	pool_keep(ctx, have);
 	pool = dstack_vm_event(NR_KSTACK_POOL);
-	ISO_EQ(iso, __dynamic_stack_reserve(ctx->tsk), enough);
+	ISO_EQ(iso, __dynamic_stack_reserve(ctx->tsk, ctx->donor), enough);
 	ISO_EQ(iso, dstack_vm_event(KSTACK_STARVED), starved + !enough);
 	ISO_EQ(iso, dstack_vm_event(NR_KSTACK_POOL), pool - (enough ? DSTACK_NEED : 0));
 	ISO_EQ(iso, dynamic_stack_runnable(ctx->tsk), enough);
@@ -544,6 +548,10 @@ static int reserve_all_or_nothing(void *data)
 		reserve_from(ctx, have, have == 2 * DSTACK_NEED);
 		clear_tsk_thread_flag(tsk, TIF_SIGPENDING);
 		sigemptyset(&tsk->pending.signal);
+		/* Or it runs in the turn of one that was. */
+		ctx->donor = ctx->other;
+		reserve_from(ctx, have, have == 2 * DSTACK_NEED);
+		ctx->donor = tsk;
 	}
 	reserve_from(ctx, 2 * DSTACK_NEED + DSTACK_MAX_NEED, true);
 
@@ -569,7 +577,27 @@ static int reserve_all_or_nothing(void *data)
 
 static void switch_reserve_all_or_nothing(struct kunit *test)
 {
-	dstack_isolated(test, reserve_all_or_nothing, switch_ctx(test));
+	struct switch_ctx *ctx = switch_ctx(test);
+
+	ctx->other = dstack_test_task(test);
+	ctx->other->flags = PF_EXITING;
+	dstack_isolated(test, reserve_all_or_nothing, ctx);
+}
+
+static void switch_level_of_donor(struct kunit *test)
+{
+	struct task_struct *tsk = dstack_test_task(test), *donor = dstack_test_task(test);
+
+	tsk->flags = 0;
+	donor->flags = 0;
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, donor), DSTACK_LEVEL_NONE);
+	donor->flags = PF_EXITING;
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, donor), DSTACK_LEVEL_LAST);
+	tsk->flags = PF_MEMALLOC;
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, donor), DSTACK_LEVEL_ALL);
+	tsk->flags = 0;
+	donor->flags = PF_KTHREAD;
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, donor), DSTACK_LEVEL_ALL);
 }
 
 static void switch_may_shrink(struct kunit *test)
@@ -585,10 +613,10 @@ static void switch_may_shrink(struct kunit *test)
 	WRITE_ONCE(tsk->__state, TASK_INTERRUPTIBLE);
 	tsk->flags = 0;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
-	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_NONE);
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, tsk), DSTACK_LEVEL_NONE);
 	tsk->flags = PF_KTHREAD;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
-	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_ALL);
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, tsk), DSTACK_LEVEL_ALL);
 	for (i = 0; i < ARRAY_SIZE(stays); i++) {
 		tsk->flags = stays[i];
 		KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
@@ -598,10 +626,10 @@ static void switch_may_shrink(struct kunit *test)
 	/* A new thread of one that memory reclaim waits for. */
 	tsk->flags = PF_MEMALLOC_NOIO;
 	tsk->exit_signal = -1;
-	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_LAST);
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, tsk), DSTACK_LEVEL_LAST);
 	/* Or a process that it has started. */
 	tsk->exit_signal = SIGCHLD;
-	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_NONE);
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, tsk), DSTACK_LEVEL_NONE);
 
 	tsk->signal->oom_mm = &init_mm;
 	tsk->flags = 0;
@@ -625,11 +653,11 @@ static void switch_may_shrink(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
 	mm->locked_vm = 5;
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
-	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_LAST);
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, tsk), DSTACK_LEVEL_LAST);
 	/* A key that must not be swapped out does not say that. */
 	mm->locked_vm = 1;
 	KUNIT_EXPECT_TRUE(test, dstack_may_shrink(tsk));
-	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_NONE);
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, tsk), DSTACK_LEVEL_NONE);
 	mm->locked_vm = 0;
 	mm->def_flags = VM_LOCKED;
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
@@ -642,12 +670,12 @@ static void switch_may_shrink(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
 	clear_tsk_thread_flag(tsk, TIF_SIGPENDING);
 	set_tsk_thread_flag(tsk, TIF_MEMDIE);
-	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_ALL);
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, tsk), DSTACK_LEVEL_ALL);
 	clear_tsk_thread_flag(tsk, TIF_MEMDIE);
 	/* The signal is gone, and it is on its way to exit. */
 	tsk->signal->flags = SIGNAL_GROUP_EXIT;
 	KUNIT_EXPECT_FALSE(test, dstack_may_shrink(tsk));
-	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk), DSTACK_LEVEL_LAST);
+	KUNIT_EXPECT_EQ(test, dynamic_stack_level(tsk, tsk), DSTACK_LEVEL_LAST);
 	/* Until it waits for others to be dumped. */
 	tsk->flags = PF_POSTCOREDUMP;
 	WRITE_ONCE(tsk->__state, TASK_IDLE);
@@ -795,6 +823,7 @@ static struct kunit_case switch_cases[] = {
 	KUNIT_CASE(switch_park_above_sp),
 	KUNIT_CASE(switch_seq),
 	KUNIT_CASE(switch_deepest),
+	KUNIT_CASE(switch_level_of_donor),
 	KUNIT_CASE(switch_may_shrink),
 	KUNIT_CASE(switch_asleep),
 	KUNIT_CASE(switch_switched_out),

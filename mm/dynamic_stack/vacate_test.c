@@ -154,7 +154,7 @@ static int test_round_trip(void *data)
 	ISO_TRUE(iso, !dynamic_stack_read(tsk, read, (void *)arch_dynamic_stack_sp(tsk) - 8, 16));
 	ISO_TRUE(iso, !dynamic_stack_read(tsk, read, (void *)ds->base + THREAD_SIZE - 8, 16));
 
-	ISO_TRUE(iso, __dynamic_stack_reserve(tsk));
+	ISO_TRUE(iso, __dynamic_stack_reserve(tsk, tsk));
 	if (iso->what)
 		return 0;
 	/* A task may be reserved for and passed over: nothing is copied yet. */
@@ -221,12 +221,12 @@ static int test_reserve_none(void *data)
 		nr++;
 	kstack_pool_put(pages + nr - 3, 3);
 	nr -= 3;
-	ISO_TRUE(iso, !__dynamic_stack_reserve(t->tsk));
+	ISO_TRUE(iso, !__dynamic_stack_reserve(t->tsk, t->tsk));
 	ISO_EQ(iso, dstack_held(ds), 0);
 	ISO_TRUE(iso, copy && ds->copy == copy);
 	kstack_pool_put(pages + nr - 1, 1);
 	nr--;
-	ISO_TRUE(iso, __dynamic_stack_reserve(t->tsk));
+	ISO_TRUE(iso, __dynamic_stack_reserve(t->tsk, t->tsk));
 	if (dstack_held(ds) == DSTACK_PAGES)
 		__dynamic_stack_map(t->tsk);
 	ISO_EQ(iso, ds->mapped, DSTACK_ALL);

@@ -268,7 +268,7 @@ static void switch_tasks(struct ring *ring, unsigned int switches)
 		next = prev->ring;
 		/* None begins before the last one has ended. */
 		asm volatile("lfence" : : : "memory");
-		if (unlikely(!dynamic_stack_reserve(next)))
+		if (unlikely(!dynamic_stack_reserve(next, next)))
 			host_fail("no frames");
 		barrier();
 		dynamic_stack_first_half(next);

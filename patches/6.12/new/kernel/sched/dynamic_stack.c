@@ -60,10 +60,10 @@ static bool can_run(struct task_struct *tsk, struct look *look)
 		return false;
 	if (dynamic_stack_runnable(tsk))
 		return true;
-	level = dynamic_stack_level(tsk);
+	level = dynamic_stack_level(tsk, tsk);
 	if (dynamic_stack_lacks(tsk) >= look->refused[level])
 		return false;
-	if (dynamic_stack_reserve(tsk))
+	if (dynamic_stack_reserve(tsk, tsk))
 		return true;
 	note_refused(look, tsk, level);
 	return false;
@@ -309,7 +309,7 @@ struct task_struct *dynamic_stack_pick_other(struct rq *rq, struct task_struct *
 	struct sched_dl_entity *server = next->dl_server;
 	struct task_struct *other;
 
-	note_refused(&look, next, dynamic_stack_level(next));
+	note_refused(&look, next, dynamic_stack_level(next, next));
 	next->dl_server = NULL;
 	next->sched_class->put_prev_task(rq, next, NULL);
 #ifdef CONFIG_SCHED_CLASS_EXT
