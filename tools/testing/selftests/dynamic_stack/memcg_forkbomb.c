@@ -168,12 +168,15 @@ static void run_bomb(const char *what, const char *oom_score_adj)
 	/*
 	 * Bytes of pages that were charged for small objects may be left with
 	 * a group for as long as it lives, and what CPUs have in stock counts
-	 * as charged: setting a limit returns that. And a CPU that idles since a
-	 * task of the group died there still has its mm_struct.
+	 * as charged: setting a limit returns that. A CPU that idles since a task
+	 * of the group died there still has its mm_struct. And up to 31 pages that
+	 * were to be put on a list of reclaim's wait in each CPU, also when they are
+	 * nobody's any more: dropping caches has them all done.
 	 */
 	left = -1;
 	for (i = 0; i < 100 && left; i++) {
 		visit_cpus();
+		write_file("/proc/sys/vm/drop_caches", "1");
 		write_file(PARENT "memory.high", "0");
 		left = read_long(PARENT "memory.current");
 		if (left)
