@@ -45,7 +45,8 @@ static void dstack_kick_dead(struct irq_work *work)
 {
 	/*
 	 * A process of very many threads may be going: a tick's worth at a time. But
-	 * the timer may depend on ksoftirqd, and so on who keeps it from running.
+	 * the timer may depend on ksoftirqd, and so on who keeps it from running. If
+	 * somebody starves later, dstack_cache_age() does not wait for it.
 	 */
 	queue_delayed_work(dstack_wq, &dstack_dead_work, !kstack_any_starved());
 }
@@ -212,8 +213,16 @@ put:
  */
 static void dstack_destroy(struct dynamic_stack *ds)
 {
+	unsigned long flags;
+
+	/*
+	 * Who adds the first one kicks, for all that come after it: nothing may keep it
+	 * from that. irq_work_queue() itself can be preempted after it has claimed.
+	 */
+	local_irq_save(flags);
 	if (llist_add(&ds->dead, &dstack_dead))
 		irq_work_queue(&dstack_dead_kick);
+	local_irq_restore(flags);
 }
 
 /*
@@ -691,6 +700,8 @@ unsigned long dstack_cached_pages(void)
  * @age: for so many jiffies
  *
  * Who is not in the cache meanwhile is not found there: a fork makes a new stack then.
+ * With an @age of 0 somebody starves: these, and those that are dead already, are freed
+ * as soon as a kworker can run.
  *
  * Context: process context.
  */
@@ -715,6 +726,9 @@ void dstack_cache_age(unsigned long age)
 			dstack_destroy(ds);
 		}
 	}
+	/* Not when a timer says so that was set while nobody starved. */
+	if (!age && !llist_empty(&dstack_dead))
+		mod_delayed_work(dstack_wq, &dstack_dead_work, 0);
 }
 
 static int dstack_drain_cache(unsigned int cpu)

@@ -299,6 +299,24 @@ static void flush_dead(void)
 	flush_delayed_work(&dstack_dead_work);
 }
 
+/* They don't wait for a timer that may be late, once somebody starves. */
+static void stack_dead_hurry(struct kunit *test)
+{
+	struct dynamic_stack *ds = stack_create(test);
+
+	/* To see what becomes of it. */
+	refcount_inc(&ds->ref);
+	flush_dead();
+	mod_delayed_work(dstack_wq, &dstack_dead_work, 1000 * HZ);
+	dstack_destroy(ds);
+	dstack_cache_age(0);
+	flush_work(&dstack_dead_work.work);
+	KUNIT_EXPECT_NULL(test, ds->vm);
+	KUNIT_EXPECT_EQ(test, refcount_read(&ds->ref), 1);
+	flush_dead();
+	dstack_put(ds);
+}
+
 static void stack_exit_destroys(struct kunit *test)
 {
 	struct stack_ctx *ctx = stack_ctx(test);
@@ -566,6 +584,7 @@ static struct kunit_case stack_cases[] = {
 	KUNIT_CASE(stack_fresh),
 	KUNIT_CASE(stack_cache_reuse),
 	KUNIT_CASE(stack_cache_age),
+	KUNIT_CASE(stack_dead_hurry),
 	KUNIT_CASE(stack_exit_destroys),
 	KUNIT_CASE(stack_exit_locked),
 	KUNIT_CASE(stack_exit_strips),
