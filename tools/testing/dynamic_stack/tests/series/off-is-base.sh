@@ -22,7 +22,7 @@ objects=$(for f in $sources; do
 	tools/*) ;;
 	arch/x86/*) echo "${f%.*}.o" ;;
 	arch/*) echo "note: not compared, for another architecture: $f" >&2 ;;
-	kernel/sched/rt.c | kernel/sched/deadline.c | kernel/sched/ext.c | kernel/sched/build_policy.c) echo kernel/sched/build_policy.o ;;
+	kernel/sched/rt.c | kernel/sched/deadline.c | kernel/sched/ext.c | kernel/sched/ext/* | kernel/sched/build_policy.c) echo kernel/sched/build_policy.o ;;
 	*) echo "${f%.*}.o" ;;
 	esac
 done | sort -u)
