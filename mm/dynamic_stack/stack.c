@@ -409,7 +409,8 @@ static void dstack_disown(struct dynamic_stack *ds)
 /*
  * The pages may go before the flush, as with vfree(): no one has a reason to
  * touch a dead stack, and its addresses are not used again before they have
- * been flushed.
+ * been flushed. But the range goes first, so that vm_unmap_aliases() flushes it
+ * for who changes the attributes of a page that was here.
  */
 static void dstack_free_dead(struct work_struct *work)
 {
@@ -419,6 +420,7 @@ static void dstack_free_dead(struct work_struct *work)
 
 	llist_for_each_entry_safe(ds, next, first, dead) {
 		struct task_struct *tsk = ds->task;
+		struct page *pages[DSTACK_PAGES];
 
 		/* See dynamic_stack_free(). */
 		if (unlikely(tsk)) {
@@ -428,17 +430,21 @@ static void dstack_free_dead(struct work_struct *work)
 		dstack_salvage(ds);
 		dstack_assert_state(ds);
 		for (i = 0; i < DSTACK_PAGES; i++) {
-			if (!ds->page[i])
+			pages[i] = ds->page[i];
+			if (!pages[i])
 				continue;
-			dstack_check_owner(ds, ds->page[i]);
-			dstack_set_owner(NULL, ds->page[i]);
+			dstack_check_owner(ds, pages[i]);
+			dstack_set_owner(NULL, pages[i]);
 			arch_dynamic_stack_clear(ds->ptep + i);
-			kstack_page_retire(ds->page[i]);
 			ds->page[i] = NULL;
 		}
 		ds->mapped = 0;
 		ds->parked = 0;
 		dstack_free_range(ds);
+		for (i = 0; i < DSTACK_PAGES; i++) {
+			if (pages[i])
+				kstack_page_retire(pages[i]);
+		}
 	}
 }
 
