@@ -44,6 +44,7 @@ progress() {
 	case $status in
 	1)	echo "note: noticed: $(grep -vxFf <(said "$control") <(said "$console") | sed 1q)" ;;
 	2)	echo "note: noticed: the kernel died: $(died "$(<"$console")")" ;;
+	4)	echo "note: noticed: the kernel warned: $(died "$(<"$console")")" ;;
 	*)	fail "vm ended with status $status" ;;
 	esac
 }
