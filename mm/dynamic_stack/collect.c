@@ -369,15 +369,20 @@ static void collect_choose(struct collect_pass *pass)
 /* Is there a CPU that asked not to be interrupted, and would be? */
 static bool collect_isolated(void)
 {
+	bool isolated = false;
 	int cpu;
 
 	if (ARCH_DYNAMIC_STACK_FLUSH_PAGES)
 		return false;
+	/* A cpuset may replace the mask meanwhile. */
+	rcu_read_lock();
 	for_each_online_cpu(cpu) {
-		if (cpu_is_isolated(cpu))
-			return true;
+		isolated = cpu_is_isolated(cpu);
+		if (isolated)
+			break;
 	}
-	return false;
+	rcu_read_unlock();
+	return isolated;
 }
 
 /* Nobody is in need. Are so many pages worth a shootdown? */
