@@ -45,9 +45,9 @@ is all that ARCH=arm64 make check has, base/7.3 the first part of what SERIES=7.
 has; android/* and a few of script/* test the harness, and take long. In a run of all tests,
 these five take turns, a day each, and vacate/* with planted/*: DS_TURN=fault, planted, arch,
 base, android or all says which. What else needs the debug kernel has the days of planted and
-android: on each of the others another kernel is built. fault/fred/* have a kernel as well, and need a Bochs with
-FRED, $BOCHS or in PATH; they are skipped without.  --fred runs these alone, for
-build/results/fred.json.
+android: on each of the others another kernel is built. fault/fred/* have a kernel as well,
+and need a Bochs with FRED, $BOCHS or in PATH; they are skipped without.  --fred runs these
+alone, for build/results/fred.json.
 
 A few tests take their variants in turn as well, one each time, and say which. Those
 that are named on the command line take all.
@@ -155,6 +155,8 @@ WITH = {"vacate": "planted",
 # When another kernel, which takes as long to build as all others, is not needed: the debug
 # kernel's days
 DEBUG_TURNS = "planted", "android"
+# These do without it on the other days, and wait for it on those
+DEBUG_IF_BUILT = "series/floors",
 # What may run at the same time: a build takes all processors, `beside` disturbs
 # nothing, of `pair` there are several, `alone` is alone
 BUILDS, BESIDE, PAIR, ALONE = "build", "beside", "pair", "alone"
@@ -608,6 +610,8 @@ def leave_out(tests):
         elif "debug" in t.needs and part not in TURNS and turn not in (*DEBUG_TURNS, "all"):
             t.status = "skip"
             t.reason = f"its kernel is built on the days of {' and '.join(DEBUG_TURNS)}: DS_TURN=all make check, or make check TESTS={t.name}"
+        if t.name in DEBUG_IF_BUILT and turn in (*DEBUG_TURNS, "all"):
+            t.needs += ("debug",)
         if t.name.startswith("outside/"):
             t.status = "skip"
             t.reason = "builds crash, and a kernel with debug info: make check-suites"

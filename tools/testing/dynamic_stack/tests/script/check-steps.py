@@ -116,3 +116,9 @@ for turn, parts_out in (("planted", parts[:1] + parts[2:6]), ("android", parts[:
                         ("base", parts[:3] + parts[4:]), ("all", [])):
     os.environ["DS_TURN"] = turn
     assert left_out() == parts_out, (turn, left_out())
+# What can do without the debug kernel waits for it where it is built
+for turn, needs in ("android", ("guest", "debug")), ("arch", ("guest",)):
+    os.environ["DS_TURN"] = turn
+    floors = test("series/floors", ("guest",))
+    check.leave_out([floors])
+    assert floors.needs == needs and floors.status != "skip", (turn, floors.needs)

@@ -80,10 +80,15 @@ def upwards(graph, floors):
 
 
 def fresh(directory, name):
-    """Was NAME.c built there, and all since it was edited? Not every kernel is always there."""
-    objects = glob.glob(directory + "/*.o")
-    return f"{directory}/{name}.o" in objects and all(
-        os.path.getmtime(o) > os.path.getmtime(source(os.path.basename(o)[:-2])) for o in objects if has_source(o))
+    """
+    Was NAME.c built there, all since it was edited, and the kernel from that? Not every
+    kernel is always there, and one may just be being built.
+    """
+    objects = [o for o in glob.glob(directory + "/*.o") if has_source(o)]
+    kernel = directory + "/../../vmlinux"
+    return f"{directory}/{name}.o" in objects and os.path.exists(kernel) and all(
+        os.path.getmtime(source(os.path.basename(o)[:-2])) < os.path.getmtime(o) < os.path.getmtime(kernel)
+        for o in objects)
 
 
 def main():
