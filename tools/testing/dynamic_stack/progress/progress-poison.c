@@ -1,13 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * progress-poison: memory that failed under a stack, once under a page that is
- * parked, once under one that went to the pool. No other task may get it.
+ * progress-poison: memory that failed under stacks, once under pages that are
+ * parked, once under some that went to the pool. No other task may get them.
  */
 #include "progress.h"
 
 #define CORRUPT	"/sys/kernel/debug/hwpoison/corrupt-pfn"
 #define PAGES	4
-#define OTHERS	150
+/*
+ * Who else runs while a page is marked takes what the pool got last, and drops what is
+ * bad when it goes to sleep; and a pool is filled again, and ages. So there are several
+ * owners, awake until the last one has its pages, of which some are marked; and others
+ * who are there already, and then are woken up at once.
+ */
+#define OWNERS	8
+#define FIRST	2
+#define BAD	4
+#define OTHERS	16
+
+struct owner {
+	pid_t pid;
+	unsigned long pfn[PAGES];
+};
+
+static unsigned long bad[BAD];
+
+static int nr_seen(const unsigned long *pfn)
+{
+	int i, j, seen = 0;
+
+	for (i = 0; i < PAGES; i++) {
+		for (j = 0; j < BAD; j++)
+			seen += pfn[i] == bad[j];
+	}
+	return seen;
+}
 
 /* pfn of each page of the caller's own stack, from the top */
 static bool own_pages(unsigned long *pfn)
@@ -35,67 +62,60 @@ static void corrupt(unsigned long pfn)
 		die("%s: %s", CORRUPT, strerror(-err));
 }
 
-/* A task on CPU 0 tells its pages and sleeps; deep: it has used all of them. */
-static pid_t owner(bool deep, unsigned long *pfn)
-{
-	int said[2];
-	pid_t pid;
+struct group {
+	int nr, go[2], said[2];
+};
 
-	if (pipe(said))
+/* nr tasks on CPU 0 wait to be woken up; deep: they will use all of their pages */
+static void start(struct group *group, int nr, bool deep)
+{
+	int i;
+
+	fflush(stdout);
+	group->nr = nr;
+	if (pipe(group->go) || pipe(group->said))
 		die("pipe: %s", strerror(errno));
-	pid = fork();
-	if (!pid) {
+	for (i = 0; i < nr; i++) {
+		struct owner me;
+		long long end;
+
+		if (fork())
+			continue;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pin(0);
-		/* Fresh pages, that nobody has used. */
-		sleep_ms(300);
-		if ((deep && write_file(TESTFILE, "touch 13000")) || !own_pages(pfn) ||
-		    write(said[1], pfn, PAGES * sizeof(*pfn)) != PAGES * sizeof(*pfn))
+		if (read(group->go[0], &end, sizeof(end)) != sizeof(end))
+			_exit(1);
+		me.pid = getpid();
+		if ((deep && write_file(TESTFILE, "touch 13000")) || !own_pages(me.pfn))
+			_exit(1);
+		while (now_ms() < end)
+			;
+		if (write(group->said[1], &me, sizeof(me)) != sizeof(me))
 			_exit(1);
 		for (;;)
 			pause();
 	}
-	close(said[1]);
-	if (read(said[0], pfn, PAGES * sizeof(*pfn)) != PAGES * sizeof(*pfn))
-		die("no pages");
-	close(said[0]);
-	return pid;
+	close(group->said[1]);
 }
 
-/* Many new tasks at once, on both CPUs: how many got the page? */
-static int seen_again(unsigned long bad)
+/* Let them have their pages all at once, and tell in the order in which they go to sleep */
+static void wake(struct group *group, struct owner *owner)
 {
-	int said[2], i, j, seen = 0, told = 0;
-	unsigned long pfn[PAGES];
+	long long end = now_ms() + 300;
+	int i;
 
-	if (pipe(said))
-		die("pipe: %s", strerror(errno));
-	for (i = 0; i < OTHERS; i++) {
-		pid_t pid = fork();
-
-		if (!pid) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			pin(i & 1);
-			if (!own_pages(pfn) ||
-			    write(said[1], pfn, sizeof(pfn)) != sizeof(pfn))
-				_exit(1);
-			/* Keep them: the next one gets others. */
-			for (;;)
-				pause();
-		}
+	for (i = 0; i < group->nr; i++) {
+		if (write(group->go[1], &end, sizeof(end)) != sizeof(end))
+			die("write: %s", strerror(errno));
 	}
-	for (i = 0; i < OTHERS; i++) {
-		if (read(said[0], pfn, sizeof(pfn)) != sizeof(pfn))
-			break;
-		told++;
-		for (j = 0; j < PAGES; j++)
-			seen += pfn[j] == bad;
+	for (i = 0; i < group->nr; i++) {
+		if (read(group->said[0], owner + i, sizeof(*owner)) != sizeof(*owner))
+			die("no pages");
 	}
-	close(said[0]);
-	close(said[1]);
-	if (told != OTHERS)
-		die("only %d of %d tasks told their pages", told, OTHERS);
-	return seen;
+	close(group->go[0]);
+	close(group->go[1]);
+	close(group->said[0]);
+	sleep_ms(30);
 }
 
 static void kill_children(void)
@@ -117,29 +137,37 @@ static char map_of(pid_t pid, int page)
 static int test(bool deep)
 {
 	const char *what = deep ? "parked" : "pooled";
-	unsigned long pfn[PAGES];
-	pid_t pid;
-	int seen;
+	struct owner owner[OWNERS], others[OTHERS];
+	struct group first, then;
+	int seen = 0, i;
 	char is;
 
-	fflush(stdout);
-	pid = owner(deep, pfn);
-	sleep_ms(100);
-	is = map_of(pid, PAGES - 1);
-	if (is != (deep ? 'P' : '-'))
-		die("%s: the page is %c", what, is);
-	corrupt(pfn[PAGES - 1]);
+	start(&first, OWNERS, deep);
+	start(&then, OTHERS, false);
+	sleep_ms(300);
+	wake(&first, owner);
+	for (i = 0; i < BAD; i++) {
+		is = map_of(owner[FIRST + i].pid, PAGES - 1);
+		if (is != (deep ? 'P' : '-'))
+			die("%s: the page is %c", what, is);
+		bad[i] = owner[FIRST + i].pfn[PAGES - 1];
+		corrupt(bad[i]);
+	}
 	if (deep) {
-		/* Now it is to be taken from the sleeper. */
+		/* Now they are to be taken from the sleepers. */
 		must_write("/proc/sys/vm/dynamic_stack_collect_period_ms", "20");
 		sleep_ms(1000);
-		is = map_of(pid, PAGES - 1);
-		if (is != '-')
-			die("%s: the page is %c after collection", what, is);
+		for (i = 0; i < BAD; i++) {
+			is = map_of(owner[FIRST + i].pid, PAGES - 1);
+			if (is != '-')
+				die("%s: the page is %c after collection", what, is);
+		}
 		must_write("/proc/sys/vm/dynamic_stack_collect_period_ms", "0");
 	}
-	seen = seen_again(pfn[PAGES - 1]);
-	printf("@@ %s: page %#lx went on to %d tasks\n", what, pfn[PAGES - 1], seen);
+	wake(&then, others);
+	for (i = 0; i < OTHERS; i++)
+		seen += nr_seen(others[i].pfn);
+	printf("@@ %s: %d bad pages, seen again %d times\n", what, BAD, seen);
 	kill_children();
 	return seen;
 }
@@ -149,6 +177,7 @@ int main(void)
 	int seen = 0;
 
 	setpgid(0, 0);
+	pin(1);
 	must_write("/sys/module/dynamic_stack/parameters/reclaim", "switch");
 	must_write("/proc/sys/vm/dynamic_stack_sleep_ms", "20");
 	/* What is parked stays parked. */
