@@ -377,7 +377,8 @@ static bool collect_isolated(void)
 	/* A cpuset may replace the mask meanwhile. */
 	rcu_read_lock();
 	for_each_online_cpu(cpu) {
-		isolated = cpu_is_isolated(cpu);
+		/* Later kernels don't count nohz_full= as isolated. */
+		isolated = cpu_is_isolated(cpu) || !housekeeping_cpu(cpu, HK_TYPE_TICK);
 		if (isolated)
 			break;
 	}
@@ -824,6 +825,9 @@ static unsigned long kstack_shrink_count(struct shrinker *shrink, struct shrink_
 {
 	unsigned long nr = kstack_overflow_nr() + collect_estimate();
 
+	/* A process of very many threads may be going. */
+	if (dstack_any_dead())
+		nr += COLLECT_MIN_PAGES;
 	return nr ?: SHRINK_EMPTY;
 }
 
@@ -842,6 +846,7 @@ static unsigned long kstack_shrink_scan(struct shrinker *shrink, struct shrink_c
 {
 	unsigned long freed = kstack_overflow_trim();
 
+	dstack_hurry_dead();
 	/* It may be here for long, while it is waited for. */
 	if (current == kstack_collectd.task &&
 	    READ_ONCE(kstack_collectd.pressed) == KSTACK_COLLECT_OOM &&
@@ -869,6 +874,7 @@ static int kstack_oom(struct notifier_block *nb, unsigned long unused, void *dat
 	unsigned int passes = READ_ONCE(collect_oom_passes);
 	unsigned long *freed = data, got, taken = 0;
 
+	dstack_hurry_dead();
 	got = kstack_overflow_trim();
 	if (time_before(jiffies, last + COLLECT_OOM_INTERVAL))
 		return NOTIFY_OK;

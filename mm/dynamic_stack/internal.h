@@ -239,6 +239,8 @@ int dstack_stack_init(void);
 void dstack_put(struct dynamic_stack *ds);
 unsigned long dstack_cached_pages(void);
 void dstack_cache_age(unsigned long age);
+bool dstack_any_dead(void);
+void dstack_hurry_dead(void);
 
 /* collect.c */
 extern unsigned int kstack_collect_period;

@@ -45,8 +45,8 @@ static void dstack_kick_dead(struct irq_work *work)
 {
 	/*
 	 * A process of very many threads may be going: a tick's worth at a time. But
-	 * the timer may depend on ksoftirqd, and so on who keeps it from running. If
-	 * somebody starves later, dstack_cache_age() does not wait for it.
+	 * the timer may depend on ksoftirqd, and so on who keeps it from running. Who
+	 * needs memory later does not wait for it, see dstack_hurry_dead().
 	 */
 	queue_delayed_work(dstack_wq, &dstack_dead_work, !kstack_any_starved());
 }
@@ -702,6 +702,33 @@ unsigned long dstack_cached_pages(void)
 }
 
 /**
+ * dstack_any_dead - do stacks of dead tasks wait for being freed?
+ *
+ * Context: any.
+ * Return: that they do. May change at any time.
+ */
+bool dstack_any_dead(void)
+{
+	return !llist_empty(&dstack_dead);
+}
+
+/**
+ * dstack_hurry_dead - free the stacks of dead tasks as soon as a kworker can run
+ *
+ * Not when a timer says so that was set while nobody was in need. But what is queued
+ * already stays where it is: it would move to the workers of this CPU, and where many
+ * ask for it again and again, away from those who are about to do it.
+ *
+ * Context: any but NMI.
+ */
+void dstack_hurry_dead(void)
+{
+	/* If it is set only now, the next one who asks sees it. */
+	if (timer_pending(&dstack_dead_work.timer))
+		mod_delayed_work(dstack_wq, &dstack_dead_work, 0);
+}
+
+/**
  * dstack_cache_age - free the cached stacks that no fork has needed
  * @age: for so many jiffies
  *
@@ -732,9 +759,8 @@ void dstack_cache_age(unsigned long age)
 			dstack_destroy(ds);
 		}
 	}
-	/* Not when a timer says so that was set while nobody starved. */
-	if (!age && !llist_empty(&dstack_dead))
-		mod_delayed_work(dstack_wq, &dstack_dead_work, 0);
+	if (!age)
+		dstack_hurry_dead();
 }
 
 static int dstack_drain_cache(unsigned int cpu)

@@ -975,7 +975,8 @@ def print_objects(odir):
 
 
 # No patch touches it, and several patches rebuild nearly all
-BISECT_WITHOUT = "NET", "UNIX", "INET", "NET_NS", "POSIX_MQUEUE", "IO_URING", "ZRAM"
+BISECT_WITHOUT = ("NET", "UNIX", "INET", "NET_NS", "POSIX_MQUEUE", "IO_URING", "ZRAM",
+                  "ANDROID_BINDER_IPC", "ANDROID_BINDERFS", "ANDROID_BINDER_DEVICES")
 
 
 def check_bisect():
