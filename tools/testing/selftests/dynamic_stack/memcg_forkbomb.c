@@ -157,12 +157,11 @@ static void run_bomb(const char *what, const char *oom_score_adj)
 	 * Again and again: of a bomb that forks meanwhile some may outlive it, as
 	 * 7.3 shows with the feature off, too.
 	 */
-	write_file(GROUP "cgroup.kill", "1");
-	waitpid(pid, NULL, 0);
 	for (i = 0; i < 200 && read_key(GROUP "cgroup.events", "populated"); i++) {
 		write_file(GROUP "cgroup.kill", "1");
 		sleep_ms(50);
 	}
+	waitpid(pid, NULL, 0);
 	stack = -1;
 	for (i = 0; i < 100 && stack; i++) {
 		stack = read_key(GROUP "memory.stat", "kernel_stack");
