@@ -58,12 +58,13 @@ if [ -n "$(ls -A /out)" ]; then
 		echo "guest-out-end $token"
 	fi
 fi
-echo "guest-end $token status=$status"
+end="guest-end $token status=$status"
+echo "$end"
 # Sets nothing, but waits for a slow line
 stty cs8 2>/dev/null
 # Later kernels print from a thread, while tasks write to the same line: what of a
 # long report is still to come may have torn the above to pieces. This comes after it.
-echo "guest-end $token status=$status" 2>/dev/null >/dev/kmsg
+echo "$end" 2>/dev/null >/dev/kmsg
 poweroff -f
 # Without ACPI the machine does not go off by itself
 echo "guest-halt"
