@@ -70,8 +70,8 @@ module_param_named(populate, kstack_populate, uint, 0444);
 static __always_inline bool kstack_fault_poisoned(struct page *page)
 {
 #ifdef CONFIG_MEMORY_FAILURE
-	/* PageHWPoison() may be instrumented. */
-	return arch_test_bit(PG_hwpoison, &page->flags);
+	/* PageHWPoison() may be instrumented. Later kernels have the flags in a struct. */
+	return arch_test_bit(PG_hwpoison, (const unsigned long *)&page->flags);
 #else
 	return false;
 #endif
