@@ -390,10 +390,13 @@ pf_stack_deliver_again(struct pt_regs *regs, struct dynamic_stack *ds, unsigned 
 		       unsigned long error, bool fred)
 {
 	const unsigned long size = fred ? FRED_PUSHED : 5 * sizeof(long);
+	/* Whoever was interrupted in safe-RET has popped up to 16 bytes since. */
+	const unsigned long popped = fred ? 0 : 16;
 	unsigned long frame = pf_stack_frame_top(regs->sp, fred) - size;
 	unsigned int vector;
 
-	if (!(regs->flags & X86_EFLAGS_IF) || !(error & X86_PF_WRITE) || address - frame >= size)
+	if (!(regs->flags & X86_EFLAGS_IF) || !(error & X86_PF_WRITE) ||
+	    address - (frame - popped) >= size + popped)
 		return true;
 	vector = pf_stack_vector_in_service();
 	if (!vector)
