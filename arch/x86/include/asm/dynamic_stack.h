@@ -52,7 +52,7 @@ static __always_inline pte_t arch_dynamic_stack_clear(pte_t *ptep)
 
 /*
  * So many pages at most are flushed on all CPUs by their addresses, which
- * interrupts no CPU. None here: flush_tlb_all() sends IPIs.
+ * interrupts no CPU. None here: flush_tlb_all() does it, mostly by IPI.
  */
 #define ARCH_DYNAMIC_STACK_FLUSH_PAGES	0
 
@@ -61,11 +61,17 @@ static inline void arch_dynamic_stack_flush_page(unsigned long addr) { }
 static inline void arch_dynamic_stack_flush_end(void) { }
 
 /*
- * A page of this CPU's TLB, by what does it on each CPU: all of it, as
- * flush_tlb_all(). Not preemptible.
+ * A page of this CPU's TLB, by what the collector's flush_tlb_all() does it with:
+ * INVLPGB where it is there, which the other CPUs hardly notice. Not preemptible.
  */
 static inline void arch_dynamic_stack_flush_cpu(unsigned long addr)
 {
+#ifdef X86_FEATURE_INVLPGB
+	if (cpu_feature_enabled(X86_FEATURE_INVLPGB)) {
+		flush_tlb_all();
+		return;
+	}
+#endif
 	__flush_tlb_all();
 }
 
@@ -116,8 +122,8 @@ static inline bool arch_dynamic_stack_supported(void)
 }
 
 /*
- * flush_tlb_all() reaches online CPUs only. This one may have filled its TLB
- * since its flush in head_64.S, so it flushes right after it became visible:
+ * By IPI, flush_tlb_all() reaches online CPUs only. This one may have filled its
+ * TLB since its flush in head_64.S, so it flushes right after it became visible:
  * either the collector's IPI reaches it, or this flush comes after the
  * collector cleared the PTEs (pairs with the smp_mb() in collect_flush()).
  * Interrupts are off.
