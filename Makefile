@@ -15,7 +15,7 @@ ifneq ($(SERIES),)
 export SERIES
 endif
 
-.PHONY: help setup branch sync series refresh kernel base-kernel demo estimate bench check check-fred check-suites check-configs android-selftest soak storm docs lint deb clean
+.PHONY: help setup branch sync series refresh kernel base-kernel demo estimate bench compare check check-fred check-suites check-configs android-selftest soak storm docs lint deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -50,6 +50,9 @@ estimate: ## what it would save here: this machine's threads, its own kernel (ro
 
 bench: ## what it costs: A/B against the unpatched kernel (BENCH=quick or parts as "ops day"; BENCH=cycles, REAL=1: this machine)
 	@$(T)/bench $(if $(BENCH),BENCH="$(BENCH)") $(if $(REAL),REAL="$(REAL)")
+
+compare: ## what demo and bench measured on each base, in one table
+	@$(T)/compare
 
 check: setup ## run the tests, 45 minutes or more (TESTS="boot/* kunit/*" for some; ARCH=arm64: CPU=cortex-a57)
 	@$(if $(CPU),DS_CPU="$(CPU)" )$(T)/check $(TESTS)

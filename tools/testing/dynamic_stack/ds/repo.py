@@ -18,15 +18,20 @@ ROOT = os.environ.get("DS_ROOT") or os.path.dirname(os.path.dirname(os.path.dirn
 TOP = os.path.join(ROOT, "build")
 
 
-def another_series():
-    """SERIES, if it is not the usual one: what is built of it is apart. "" for base.mk's"""
-    series = os.environ.get("SERIES", "")
+def usual_series():
+    """base.mk's, None if it can't be read"""
     try:
         with open(os.path.join(ROOT, "base.mk"), encoding="utf-8") as f:
             usual = re.search(r"^SERIES=(.*)", f.read(), re.M)
     except OSError:
-        return ""
-    return "" if usual and usual[1] == series else series
+        return None
+    return usual and usual[1]
+
+
+def another_series():
+    """SERIES, if it is not the usual one: what is built of it is apart. "" for base.mk's"""
+    series = os.environ.get("SERIES", "")
+    return "" if usual_series() in (None, series) else series
 
 
 # As lib.sh has it

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # limit: 60
 # beside: builds
-# The bench's arithmetic and its complaints, with a stand-in for the guests.
+# The bench's arithmetic and its complaints, with a stand-in for the guests; and
+# what compare makes of its results.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
 T=$DS_TMP/repo/tools/testing/dynamic_stack
 B=$DS_TMP/repo/build
 mkdir -p "$T" "$B"/kernel-{base,guest,bench-base,bench}/arch/x86/boot
-cp -r "$TOOLS/bench" "$TOOLS/ds" "$TOOLS/lib.sh" "$T"
+cp -r "$TOOLS"/{bench,compare,ds} "$TOOLS/lib.sh" "$T"
 cp "$ROOT/base.mk" "$DS_TMP/repo"
 touch "$B"/kernel-{base,guest,bench-base,bench}/arch/x86/boot/bzImage "$B"/kernel-{base,guest,bench-base,bench}/.config
 unset DS_ROOT SERIES
@@ -71,6 +72,27 @@ is 'w["deep"]["ratio_to"]' patched_off
 is 'w["deep"]["ratio_on_stock"]' 1.5
 grep -Eq '^\| one +\| +1000 .* \+50 ' "$DS_TMP/out" || fail "not 50 instructions more for each of two switches"
 [ -s "$B/results/bench.png" ] || ! command -v gnuplot >/dev/null || fail "no plot"
+
+# Two bases side by side: what is missing, what one lacks, and which is which
+mkdir -p "$DS_TMP/repo/bases" "$B/results/7.3"
+touch "$DS_TMP/repo/bases/7.3.mk"
+memory() {
+	printf '{"kernel": "%s", "command": "make demo", "date": "today", "census": "%s", "off": {"kernel_stack_kib": %s},
+		"on": {"kernel_stack_kib": %s}, "saved_percent": %s}' "$@"
+}
+expect_error 'first run make demo, make SERIES=7.3 demo, make SERIES=7.3 bench BENCH=quick' "$T/compare"
+memory 6.12 phone 400 100 75 >"$B/results/memory.json"
+memory 7.3 phone 500 200 60 >"$B/results/7.3/memory.json"
+printf '%s\n' 'switch-pipe 1000 1000 1010 1020' 'switch-futex 1000 1000 1015 1018' 'fork-exit 1000 1000 900 901' >"$OPS.7.3"
+OPS=$OPS.7.3 "$T/bench" --no-build --parts ops --json "$B/results/7.3/bench.json" >"$DS_TMP/out"
+"$T/compare" >"$DS_TMP/out"
+cat "$DS_TMP/out"
+grep -Eq '^\| thread list +\| 6.12: off, KiB .* \| 7.3: off, KiB ' "$DS_TMP/out" || fail "not both bases"
+grep -Eq '^\| phone +\| +400 \| +100 \| +75.0 % \| +500 \| +200 \| +60.0 % ' "$DS_TMP/out" || fail "wrong memory"
+grep -Eq '^\| fork, exit, wait +(\| +){4}1.000 \| +0.900 \| +0.901 \|$' "$DS_TMP/out" || fail "wrong cost"
+grep -Eq '^\| the worst ping-pong +(\| +){4}1.000 \| +1.015 \| +1.020 \|$' "$DS_TMP/out" || fail "wrong worst"
+echo '{' >"$B/results/memory.json"
+expect_error "build/results/memory.json can't be read" "$T/compare"
 
 # Throughput: round by round, with what the interrupts did meanwhile
 parallel() { PARALLEL=1 "$T/bench" --no-build --parts parallel --rounds 2 --smp 2 --stressors switch; }
