@@ -42,7 +42,7 @@ the one whose turn it is today, and DS_CONFIG=all or the pattern 'config/*' all.
 
 The tests fault/ist/* share a kernel of their own, and planted/* another one; arch/arm64
 is all that ARCH=arm64 make check has, base/7.3 the first part of what SERIES=7.3 make check
-has; android/* and a few of script/* test the harness, and take long. In a run of all tests,
+has, base/commits a sixth of its commits; android/* and a few of script/* test the harness, and take long. In a run of all tests,
 these five take turns, a day each, and vacate/* with planted/*: DS_TURN=fault, planted, arch,
 base, android or all says which. What else needs the debug kernel has the days of planted and
 android: on each of the others another kernel is built. fault/fred/* have a kernel as well,

@@ -9,7 +9,9 @@ The patch series and the git branch that is made of it.
   series sync                copy this repository's new files to build/linux's
                              work tree, so that a build sees an edit at once
   series check [apply] [bisect]  does the series apply to the pristine base, is
-                             the result what gets tested, does each commit build
+                             the result what gets tested, does each commit build,
+                             and each of series A boot; bisect=K/N: do those of
+                             the Kth of N parts build, K from 0
   series mail [DIRECTORY]    git format-patch of the branch, with cover letter;
                              SIGNOFF="Name <address>" sends and signs it
   series objects DIRECTORY   the objects that the series touches and the
@@ -979,11 +981,27 @@ BISECT_WITHOUT = ("NET", "UNIX", "INET", "NET_NS", "POSIX_MQUEUE", "IO_URING", "
                   "ANDROID_BINDER_IPC", "ANDROID_BINDERFS", "ANDROID_BINDER_DEVICES")
 
 
-def check_bisect():
-    """Each commit compiles what it touches, with the feature on and off; those of A boot, and pass the KUnit cases that are there."""
+def part_of(commits, part):
+    """Those of the Kth of N parts, for PART "K/N"; all for None"""
+    if part is None:
+        return commits
+    m = re.fullmatch(r"(\d+)/(\d+)", part)
+    if not m or int(m[1]) >= int(m[2]):
+        raise Error(f"series check bisect={part}: give K/N with K from 0 to N - 1, as bisect=0/6")
+    k, n = int(m[1]), int(m[2])
+    return commits[len(commits) * k // n:len(commits) * (k + 1) // n]
+
+
+def check_bisect(part=None):
+    """
+    Each commit compiles what it touches, with the feature on and off; those of A boot, and pass the KUnit
+    cases that are there. PART, "K/N": these commits alone, and none is booted.
+    """
     base, version = ensure_base()
     commit = build_commits(base, version)
     commits = git("rev-list", "--reverse", f"{base}..{commit}").split()
+    boots = [] if part else commits[:len(series_names()[0])]
+    commits = part_of(commits, part)
     tree = os.path.join(BUILD, "linux-bisect")
     if not os.path.exists(os.path.join(tree, ".git")):
         git("worktree", "prune")
@@ -1001,9 +1019,11 @@ def check_bisect():
     if os.path.exists(known):
         with open(known, encoding="utf-8") as f:
             passed = set(f.read().split("\n"))
-    done, booted, boots = 0, [], commits[:len(series_names()[0])]
+    done, booted = 0, []
+    # What has been booted has been built as well, but not the other way round
+    built = " built" if part else ""
     for c in commits:
-        if all(f"{c} {s} {key}" in passed for s in "yn"):
+        if all({f"{c} {s} {key}", f"{c} {s} {key}{built}"} & passed for s in "yn"):
             done += 2
             continue
         subject = git("show", "-s", "--format=%s", c).strip()
@@ -1040,9 +1060,10 @@ def check_bisect():
                 configure(cmd + ["--no-config", "--targets", "bzImage"], log, c, subject, setting, progress, done)
                 booted.append(f"{boot(odir, subject, any(f.endswith('_test.c') for f in added))}: {subject}")
             with open(known, "a", encoding="utf-8") as f:
-                f.write(f"{c} {setting} {key}\n")
+                f.write(f"{c} {setting} {key}{built}\n")
     progress.done()
-    print("\n".join([*booted, f"{len(commits)} commits build what they touch, DYNAMIC_STACK=y and =n"]))
+    what = f"{len(commits)} commits" + (f", part {part}," if part else "")
+    print("\n".join([*booted, f"{what} build what they touch, DYNAMIC_STACK=y and =n"]))
 
 
 def boot(odir, subject, brings):
@@ -1212,8 +1233,10 @@ def main():
         elif command == "check":
             if not args or "apply" in args:
                 check_apply()
-            if not args or "bisect" in args:
-                check_bisect()
+            for arg in args or ["bisect"]:
+                name, _, part = arg.partition("=")
+                if name == "bisect":
+                    check_bisect(part or None)
         else:
             raise Error(f"series {command}: no such command: 'series help' lists them")
     return 0

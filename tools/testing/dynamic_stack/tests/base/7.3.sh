@@ -7,16 +7,12 @@
 # build/results/7.3/check.json.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../base.sh"
 
-base() { env -u BUILD -u DS_BUILT -u DS_TURN SERIES=7.3 "$@"; }
 tests=(series/apply series/overrides kunit/all boot/smp2 boot/off boot/replay)
 
 if to_build "$@"; then
-	base "$TOOLS/setup" >"$DS_TMP/setup" 2>&1 || {
-		cat "$DS_TMP/setup"
-		echo "the base could not be had: $(sed -n 's/^error: //p' "$DS_TMP/setup" | tail -n 1)"
-		exit 4
-	}
+	have_base
 	base "$TOOLS/check" build/guest build/initramfs
 fi
 built "$@"

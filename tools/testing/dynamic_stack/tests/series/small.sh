@@ -106,3 +106,11 @@ date_new=$(stat -c %y "$L/mm/new.c")
 [ "$date_new" = "$(stat -c %y "$L/mm/new.c")" ] || fail "branch touched a file that sync had copied"
 [ "$before" = "$(stat -c %Y.%y "$L/kernel/a.c" "$L/mm/b.c")" ] || fail "unchanged files got a new date"
 "$S" check apply
+
+# A part of the commits: of one commit, the first half has none; and no part
+expect_error 'bisect=2/2: give K/N' "$S" check bisect=2/2
+expect_error 'bisect=half: give K/N' "$S" check bisect=half
+mkdir "$REPO/configs"
+touch "$REPO/configs/guest.config"
+"$S" check bisect=0/2 | grep '^0 commits, part 0/2, build' || fail "the first half of one commit is not empty"
+expect_error "commit 'kernel: edit a' does not build" "$S" check bisect=1/2
